@@ -1,0 +1,80 @@
+"""The errors a user can cause, each with its exit code; anything else is a bug (exit 70)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # errors is imported at start, the records only when needed
+    from infra_gen.model.plan import Plan
+
+
+class ExitCode(IntEnum):
+    """What the process returns; see docs/reference/exit-codes.md."""
+
+    CLEAN = 0
+    USAGE = 1
+    DRIFT = 2
+    FINDINGS = 3
+    BAD_SPEC = 4
+    DOES_NOT_FIT = 5
+    BUG = 70
+    INTERRUPTED = 130
+
+
+class InfraGenError(Exception):
+    """A message for the user: what happened, where (file, key, line), what to do."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        """`where` names file, key or line; `hint` says what to do next."""
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def lines(self) -> list[str]:
+        """The error as printed, one part a line."""
+        place = f"{self.where}: " if self.where else ""
+        head = f"error: {place}{self.message}"
+        return [head] if not self.hint else [head, f"  hint: {self.hint}"]
+
+
+class UsageError(InfraGenError):
+    """A bad flag value, an unknown name, a folder that is in the way."""
+
+
+class SpecError(InfraGenError):
+    """The spec or lock file is wrong."""
+
+    exit_code = ExitCode.BAD_SPEC
+
+
+class DoesNotFitError(InfraGenError):
+    """No plan holds the model in memory, or no legal parallelism exists."""
+
+    exit_code = ExitCode.DOES_NOT_FIT
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        refused: Plan | None = None,
+    ) -> None:
+        """`refused` is the nearest miss with its numbers, for `plan --json`."""
+        super().__init__(message, where=where, hint=hint)
+        self.refused = refused
+
+
+def did_you_mean(name: str, known: Iterable[str], limit: int = 4) -> str:
+    """A hint with the closest known names, or all of them when there are few."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name.lower(), names, n=limit, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    return "known: " + ", ".join(names) if len(names) <= 12 else f"{len(names)} names are known"

@@ -1,0 +1,1 @@
+"""Typed frozen records; no I/O."""

@@ -1,0 +1,131 @@
+"""The language model: architecture as its config.json states it, and its published checkpoints."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from infra_gen.model.sourced import Record, Sourced
+
+LayerKind = Literal["full", "sliding", "chunked", "linear", "mamba", "none"]
+# Names that both presets and specs use. GGUF types keep llama.cpp's own upper-case names.
+SafetensorsQuant = Literal[
+    "bf16", "fp16", "fp8", "fp8-block", "awq-int4", "gptq-int4", "w4a16", "w8a8-int8",
+    "mxfp4", "nvfp4", "bnb-nf4",
+]  # fmt: skip
+
+
+class Mla(Record):
+    """Multi-head latent attention: what is cached per token and layer is rank + rope dims."""
+
+    kv_lora_rank: int = Field(gt=0)
+    q_lora_rank: int | None = None
+    qk_rope_head_dim: int = Field(gt=0)
+    qk_nope_head_dim: int = Field(gt=0)
+    v_head_dim: int = Field(gt=0)
+
+
+class Moe(Record):
+    """Mixture of experts; `dense_layers` is how many layers keep a plain MLP."""
+
+    experts: int = Field(gt=0)
+    experts_per_token: int = Field(gt=0)
+    shared_experts: int = 0
+    intermediate_size: int = Field(gt=0)
+    shared_intermediate_size: int | None = None
+    dense_layers: int = 0
+
+
+class LayerGroup(Record):
+    """Layers of one attention kind. `window` is in tokens, for sliding and chunked only.
+
+    Head counts default to the architecture's; some models differ between groups (Gemma 4).
+    """
+
+    kind: LayerKind
+    layers: int = Field(gt=0)
+    window: int | None = Field(default=None, gt=0)
+    kv_heads: int | None = Field(default=None, gt=0)
+    head_dim: int | None = Field(default=None, gt=0)
+    state_bytes: int | None = Field(default=None, description="linear, mamba: bytes per sequence")
+
+    @model_validator(mode="after")
+    def _window_where_it_belongs(self) -> LayerGroup:
+        if (self.kind in ("sliding", "chunked")) != (self.window is not None):
+            raise ValueError(f"window belongs to sliding and chunked layers, not to {self.kind}")
+        return self
+
+
+class Architecture(Record):
+    """The fields of config.json that sizing needs."""
+
+    class_name: str
+    layers: int = Field(gt=0)
+    hidden_size: int = Field(gt=0)
+    heads: int = Field(gt=0)
+    kv_heads: int = Field(gt=0)
+    head_dim: int = Field(gt=0)
+    intermediate_size: int = Field(ge=0)
+    vocab_size: int = Field(gt=0)
+    tied_embeddings: bool
+    max_context: int = Field(gt=0)
+    layer_groups: tuple[LayerGroup, ...] = Field(min_length=1)
+    mla: Mla | None = None
+    moe: Moe | None = None
+    known: bool = Field(default=True, description="false: class not recognised, sized as dense GQA")
+    source: str
+    checked: date
+
+    @model_validator(mode="after")
+    def _layers_add_up(self) -> Architecture:
+        total = sum(group.layers for group in self.layer_groups)
+        if total != self.layers:
+            raise ValueError(f"layer_groups hold {total} layers, layers says {self.layers}")
+        return self
+
+
+class Checkpoint(Record):
+    """One published set of weights. `bytes` is the sum of its weight files."""
+
+    format: Literal["safetensors", "gguf"]
+    quantization: str
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    files: tuple[str, ...] = Field(default=(), description="GGUF: the files of this type, in order")
+    bytes: Sourced[int]
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    official: bool = Field(description="published by the model's makers")
+    source: str
+    checked: date
+    note: str | None = None
+
+
+class Parsers(Record):
+    """Names that vLLM knows for this model's tool calls and reasoning marks."""
+
+    tool_call: str | None = None
+    reasoning: str | None = None
+    source: str
+    checked: date
+
+
+class ModelPreset(Record):
+    """`presets/models/<id>.yaml`: one instruction-tuned open model."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: str
+    hf_id: str
+    aliases: tuple[str, ...] = ()
+    released: Sourced[str] = Field(description="YYYY-MM")
+    license: Sourced[str]
+    gated: Sourced[bool]
+    params_total: Sourced[int]
+    params_active: Sourced[int]
+    dtype: Literal["bf16", "fp16", "fp8-block", "mxfp4"] = "bf16"
+    architecture: Architecture
+    checkpoints: tuple[Checkpoint, ...] = ()
+    vllm_parsers: Parsers | None = None
+    llama_cpp_min_build: Sourced[int] | None = None
+    notes: tuple[str, ...] = ()
