@@ -1,0 +1,157 @@
+"""From the words a user types (`2x4090`, `h100:8`, `apple-m3-16gb`) to a Machine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from infra_gen.errors import UsageError, did_you_mean
+from infra_gen.knowledge import store
+from infra_gen.model.hardware import DevicePreset, MemoryOption
+from infra_gen.model.plan import Machine
+from infra_gen.model.sourced import Sourced
+
+_PREFIX = re.compile(r"^(\d+)\s*x\s*(?=[a-z])", re.IGNORECASE)
+_BARE_PREFIX = re.compile(r"^(\d)x(\d{4}.*)$", re.IGNORECASE)
+_SUFFIX = re.compile(r":(\d+)$")
+_MEMORY = re.compile(r"-(\d+)gb$")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The parts of a hardware word."""
+
+    name: str
+    count: int
+
+
+def split_count(text: str) -> Asked:
+    """`2x4090` and `4090:2` name two cards, `h100` one."""
+    name = text.strip().lower()
+    prefix = _PREFIX.match(name) or _BARE_PREFIX.match(name)
+    suffix = _SUFFIX.search(name)
+    if prefix and suffix:
+        raise UsageError(f"hardware {text!r} gives the count twice", hint="write 2x4090 or 4090:2")
+    count = 1
+    if prefix:
+        count = int(prefix.group(1))
+        name = name[name.index("x") + 1 :]
+    if suffix:
+        count = int(suffix.group(1))
+        name = name[: suffix.start()]
+    if not name or not 1 <= count <= 1024:
+        raise UsageError(f"hardware {text!r} names {count} devices", hint="write 2x4090 or h100:8")
+    return Asked(name, count)
+
+
+def _value(sourced: Sourced[float] | None) -> float | None:
+    return sourced.value if sourced else None
+
+
+def _pick_preset(asked: Asked, text: str) -> tuple[DevicePreset, int | None]:
+    """The preset and the memory size named with it, if one was."""
+    if store.canonical("hardware", asked.name):
+        return store.load("hardware", asked.name, DevicePreset), None
+    memory = _MEMORY.search(asked.name)
+    stem = asked.name[: memory.start()] if memory else None
+    if memory and stem and store.canonical("hardware", stem):
+        preset = store.load("hardware", stem, DevicePreset)
+        if preset.memory_options:
+            return preset, int(memory.group(1))
+    known = [*store.index()["hardware"], *store.index()["aliases"]["hardware"]]
+    raise UsageError(f"unknown hardware {text!r}", hint=did_you_mean(asked.name, known))
+
+
+def _pick_memory(preset: DevicePreset, named: int | None) -> MemoryOption | None:
+    if not preset.memory_options:
+        return None
+    wanted = named or preset.default_memory_gib
+    for option in preset.memory_options:
+        if option.gib == wanted:
+            return option
+    sizes = ", ".join(f"{preset.id}-{option.gib}gb" for option in preset.memory_options)
+    raise UsageError(f"{preset.name} was not sold with {wanted} GB", hint=f"known: {sizes}")
+
+
+def _assumptions(preset: DevicePreset, option: MemoryOption | None, named: int | None) -> list[str]:
+    said = []
+    if option and named is None and preset.default_memory_note:
+        said.append(preset.default_memory_note)
+    for label, fact in (
+        ("memory kept for the system", preset.reserved_gib),
+        ("memory bandwidth", (option and option.bandwidth_gb_s) or preset.bandwidth_gb_s),
+        ("visible memory", preset.visible_gib),
+        ("compute", (option and option.fp16_tflops) or preset.fp16_tflops),
+    ):
+        if fact and fact.assumed and fact.note:
+            said.append(f"{label} is assumed ({fact.value:g}): {fact.note}")
+        elif fact and fact.value is None and fact.note:
+            said.append(f"{label} is unknown: {fact.note}")
+    return said
+
+
+def _visible_gib(preset: DevicePreset, option: MemoryOption | None) -> float:
+    if option:
+        return float(option.gib)
+    seen = _value(preset.visible_gib)
+    if seen is not None:
+        return seen
+    # Never the figure on the box: drivers show 2 to 5 % less, so take the worst seen.
+    return round((preset.nominal_gib.value or 0) * 0.95, 2)
+
+
+def _usable_gib(
+    preset: DevicePreset, option: MemoryOption | None, visible: float, reserved: float
+) -> float:
+    usable = visible - reserved
+    own = option.gpu_limit_fraction if option else None
+    limit = _value(own) or _value(preset.gpu_limit_fraction)
+    if limit is not None:
+        usable = min(usable, visible * limit)
+    return max(0.0, round(usable, 3))
+
+
+def resolve_machine(text: str) -> Machine:
+    """The machine that `text` names.
+
+    Raises UsageError with close matches when it names nothing that the presets hold.
+    """
+    asked = split_count(text)
+    preset, named = _pick_preset(asked, text)
+    option = _pick_memory(preset, named)
+    if asked.count > 1 and preset.max_per_node == 1:
+        raise UsageError(f"{preset.name} is one device a machine, {text!r} asks for {asked.count}")
+    if asked.count > preset.max_per_node:
+        raise UsageError(
+            f"{text!r}: at most {preset.max_per_node} {preset.name} in one machine",
+            hint="several nodes are not planned yet",
+        )
+    visible = _visible_gib(preset, option)
+    reserved = _value(preset.reserved_gib) or 0.0
+    base_id = f"{preset.id}-{option.gib}gb" if option else preset.id
+    bandwidth = _value(option.bandwidth_gb_s) if option and option.bandwidth_gb_s else None
+    tflops = _value(option.fp16_tflops) if option and option.fp16_tflops else None
+    link = preset.interconnect
+    return Machine(
+        id=base_id if asked.count == 1 else f"{base_id}:{asked.count}",
+        name=f"{preset.name} ({option.gib} GB)" if option else preset.name,
+        vendor=preset.vendor,
+        family=preset.family,
+        os=preset.os,
+        arch=preset.arch,
+        devices=asked.count,
+        memory_kind=preset.memory_kind,
+        visible_gib=visible,
+        reserved_gib=reserved,
+        usable_gib=_usable_gib(preset, option, visible, reserved),
+        bandwidth_gb_s=bandwidth or _value(preset.bandwidth_gb_s) or 0.0,
+        fp16_tflops=tflops or _value(preset.fp16_tflops),
+        fp8_tflops=_value(preset.fp8_tflops),
+        compute_capability=preset.compute_capability,
+        gfx=preset.gfx,
+        cpu_cores=(option and option.cpu_cores) or preset.cpu_cores,
+        vector_extensions=preset.vector_extensions,
+        interconnect=link.kind if link else "none",
+        interconnect_gb_s=_value(link.gb_s) if link else None,
+        assumptions=tuple(_assumptions(preset, option, named)),
+    )

@@ -1,0 +1,94 @@
+"""Key-value cache by attention kind: bytes per token and bytes of one sequence.
+
+GQA caches 2 x kv_heads x head_dim per token and layer; MLA one latent of rank + rope dims, which
+tensor parallelism does not divide; sliding layers stop growing at their window.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from infra_gen.model.llm import Architecture, LayerGroup
+
+# Bytes per cached element. llama.cpp's block types carry their scales: q8_0 is 34 bytes for 32.
+KV_ELEMENT_BYTES: dict[str, float] = {
+    "auto": 2.0,
+    "fp8": 1.0,
+    "f16": 2.0,
+    "q8_0": 34 / 32,
+    "q4_0": 18 / 32,
+}
+VLLM_BLOCK = 16  # tokens a block, vLLM's default on CUDA
+LLAMACPP_PAD = 256  # cells, GGML_PAD in src/llama-kv-cache.cpp
+
+
+@dataclass(frozen=True, slots=True)
+class CacheGroup:
+    """Layers that cache alike: bytes per token of all of them, and their window if they have one."""
+
+    layers: int
+    layer_bytes_per_token: float
+    window: int | None
+
+
+def _layer_bytes(arch: Architecture, group: LayerGroup, tensor: int, element: float) -> float:
+    if arch.mla:
+        return (arch.mla.kv_lora_rank + arch.mla.qk_rope_head_dim) * element
+    kv_heads = group.kv_heads or arch.kv_heads
+    head_dim = group.head_dim or arch.head_dim
+    return 2 * max(1, math.ceil(kv_heads / tensor)) * head_dim * element
+
+
+def cache_groups(arch: Architecture, tensor: int, kv_dtype: str) -> tuple[CacheGroup, ...]:
+    """The groups that hold a cache, on one device of `tensor` that share the heads."""
+    element = KV_ELEMENT_BYTES[kv_dtype]
+    return tuple(
+        CacheGroup(group.layers, _layer_bytes(arch, group, tensor, element), group.window)
+        for group in arch.layer_groups
+        if group.kind in ("full", "sliding", "chunked")
+    )
+
+
+def bytes_per_token(groups: tuple[CacheGroup, ...]) -> int:
+    """Bytes that one more token costs while every window still grows."""
+    return round(sum(g.layers * g.layer_bytes_per_token for g in groups))
+
+
+def _padded_layers(groups: tuple[CacheGroup, ...]) -> list[tuple[CacheGroup, int]]:
+    """VLLM splits a hybrid model into groups of equal layer count; the last one is padded."""
+    if len(groups) < 2:
+        return [(g, g.layers) for g in groups]
+    size = min(g.layers for g in groups)
+    return [(g, math.ceil(g.layers / size) * size) for g in groups]
+
+
+def vllm_sequence_bytes(groups: tuple[CacheGroup, ...], context: int, batched_tokens: int) -> float:
+    """Bytes that vLLM books for one sequence of `context` tokens on one device.
+
+    A sliding layer keeps its window and one scheduling step of tokens
+    (SlidingWindowSpec.max_memory_usage_bytes).
+    """
+    total = 0.0
+    for group, layers in _padded_layers(groups):
+        blocks = math.ceil(context / VLLM_BLOCK)
+        if group.window is not None:
+            kept = min(group.window - 1 + batched_tokens, context)
+            blocks = min(blocks, math.ceil(kept / VLLM_BLOCK) + 1)
+        total += blocks * VLLM_BLOCK * layers * group.layer_bytes_per_token
+    return total
+
+
+def llamacpp_cache_bytes(
+    groups: tuple[CacheGroup, ...], context: int, slots: int, ubatch: int
+) -> float:
+    """Bytes that llama-server allocates for `slots` sequences of `context` tokens each."""
+    total = 0.0
+    cells = math.ceil(context / LLAMACPP_PAD) * LLAMACPP_PAD
+    for group in groups:
+        kept = cells
+        if group.window is not None:
+            padded = math.ceil((group.window + ubatch) / LLAMACPP_PAD) * LLAMACPP_PAD
+            kept = min(cells, padded)
+        total += slots * kept * group.layers * group.layer_bytes_per_token
+    return total

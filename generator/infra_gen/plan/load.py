@@ -1,0 +1,101 @@
+"""From people to requests at once: the closed loop, and what it asks of the cache.
+
+Each of N users waits for an answer (R seconds) and then thinks (Z seconds), so one user has a
+request running with probability R / (R + Z) and the number running is binomial. The peak is its
+95th percentile. R depends on how many run, so the two are found together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from infra_gen.model.workload import TokenDistribution, Workload
+
+_Z95 = 1.6448536269514722
+_EXACT_UP_TO = 400  # users; above, the normal approximation is within one request
+
+
+def busy_p95(users: int, probability: float) -> int:
+    """95th percentile of how many of `users` have a request running; at least 1."""
+    if probability >= 1:
+        return users
+    if probability <= 0:
+        return 1
+    if users > _EXACT_UP_TO:
+        mean = users * probability
+        deviation = math.sqrt(mean * (1 - probability))
+        return min(users, max(1, math.ceil(mean + _Z95 * deviation)))
+    term = (1 - probability) ** users
+    total, count = term, 0
+    odds = probability / (1 - probability)
+    while total < 0.95 and count < users:
+        term *= (users - count) / (count + 1) * odds
+        count += 1
+        total += term
+    return max(1, count)
+
+
+def peak_concurrency(
+    users: int, workload: Workload, residence_s: Callable[[int], float | None]
+) -> int:
+    """Requests at once at the 95th percentile.
+
+    `residence_s(c)` is how long a mean request takes with `c` running; None (speed unknown) counts
+    every user as busy. Residence grows with `c`, so iterating from one request climbs to the
+    smallest load that is consistent with itself.
+    """
+    think = workload.think_s.value or 0.0
+    peak = 1
+    for _ in range(users):
+        residence = residence_s(peak)
+        if residence is None:
+            return users
+        following = busy_p95(users, residence / (residence + think)) if residence else 1
+        if following <= peak:
+            return peak
+        peak = following
+    return peak
+
+
+def typical_concurrency(
+    users: int, workload: Workload, residence_s: Callable[[int], float | None]
+) -> int:
+    """Requests at once on average, found like the peak; at least 1."""
+    think = workload.think_s.value or 0.0
+    running = 1
+    for _ in range(users):
+        residence = residence_s(running)
+        if residence is None:
+            return users
+        following = round(users * residence / (residence + think)) if residence else 1
+        if following <= running:
+            return running
+        running = following
+    return running
+
+
+def context_needed(workload: Workload, step: int = 1024) -> int:
+    """Tokens that a long request (95th percentile in and out) takes, rounded up to `step`."""
+    need = workload.input_tokens.high + workload.output_tokens.high
+    return math.ceil(need / step) * step
+
+
+def cache_tokens_needed(workload: Workload, concurrency: int, context: int) -> int:
+    """Cached tokens of `concurrency` requests at their 95th percentile, never under one context.
+
+    Each holds its prompt and, at its end, its answer; sums of independent requests scatter with the
+    square root of their number.
+    """
+
+    def moments(tokens: TokenDistribution) -> tuple[float, float]:
+        return tokens.mean, tokens.variance
+
+    (mean_in, var_in), (mean_out, var_out) = (
+        moments(workload.input_tokens),
+        moments(workload.output_tokens),
+    )
+    mean, variance = mean_in + mean_out, var_in + var_out
+    typical = min(mean, context)
+    need = concurrency * typical + _Z95 * math.sqrt(variance * concurrency)
+    return max(context, min(math.ceil(need), concurrency * context))

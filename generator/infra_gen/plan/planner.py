@@ -1,0 +1,203 @@
+"""The plan: the choice with its numbers, and every decision with its reason."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from infra_gen.errors import DoesNotFitError, UsageError
+from infra_gen.model.calibration import known
+from infra_gen.model.facts import Facts
+from infra_gen.model.llm import ModelPreset
+from infra_gen.model.lock import Resolved
+from infra_gen.model.plan import GIB, Machine, Plan, Startup
+from infra_gen.model.spec import Spec
+from infra_gen.plan import load
+from infra_gen.plan.choose import Choice, choose, nearest_plans
+from infra_gen.plan.evaluate import Evaluated
+from infra_gen.plan.reasons import decisions_of
+
+_DRAIN_BOUNDS_S = (30, 300)
+_STOP_SLACK_S = 15
+
+
+def _target(spec: Spec, machine: Machine, pins: Resolved | None) -> str:
+    if pins:
+        return pins.target
+    wanted = spec.target if spec.target != "auto" else None
+    native = machine.os == "macos"
+    if wanted == "compose" and native:
+        raise UsageError(
+            "compose cannot use Metal: containers on macOS have no GPU",
+            where="target",
+            hint="use --target launchd (or auto), which runs the server natively",
+        )
+    if wanted == "launchd" and not native:
+        raise UsageError(
+            f"launchd is macOS only, {machine.name} is not", where="target", hint="use compose"
+        )
+    return wanted or ("launchd" if native else "compose")
+
+
+def _check_context(spec: Spec, facts: Facts) -> None:
+    """An explicit context beyond the model's limit is an error, never silently cut."""
+    if spec.load.context == "auto" or facts.auto_model:
+        return
+    preset = facts.models[0].preset
+    if spec.load.context > preset.architecture.max_context:
+        raise UsageError(
+            f"context {spec.load.context} is beyond {preset.name}'s limit of "
+            f"{preset.architecture.max_context} tokens",
+            where="load.context",
+            hint="lower the context, or leave it at auto",
+        )
+
+
+def _check_engine(spec: Spec, facts: Facts) -> None:
+    if spec.engine_name == "vllm" and facts.machine.vendor == "apple":
+        raise UsageError(
+            "vLLM has no Metal backend in its official releases",
+            where="engine",
+            hint="use llama.cpp (or auto) on Apple machines",
+        )
+    if spec.engine_name == "vllm" and facts.machine.vendor == "cpu":
+        raise UsageError(
+            "vLLM on a plain CPU is not planned yet", where="engine", hint="use llama.cpp or auto"
+        )
+
+
+def _startup(found: Evaluated, facts: Facts) -> Startup:
+    """Budgets from bytes: start-up doubles the estimate, drain lets a long answer finish."""
+    constants, candidate = facts.calibration, found.candidate
+    kind = "gpu" if facts.machine.is_gpu else "cpu"
+    size_gb = candidate.weights.bytes / 1e9
+    read_s = size_gb / known(constants.load_gb_s[kind])
+    load_s = math.ceil(read_s + known(constants.engine_init_s[candidate.engine]))
+    longest = facts.workload.output_tokens.high
+    point = found.performance.peak
+    per_token = (point.tpot_ms or 100.0) if point else 100.0
+    low, high = _DRAIN_BOUNDS_S
+    drain_s = min(high, max(low, math.ceil(longest * per_token / 1e3 / 10) * 10))
+    return Startup(
+        download_s=math.ceil(candidate.weights.bytes / 1e6 / known(constants.download_mb_s)),
+        load_s=load_s,
+        budget_s=math.ceil(2 * load_s / 30) * 30,
+        drain_s=drain_s,
+        stop_s=drain_s + _STOP_SLACK_S,
+    )
+
+
+def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
+    said: list[str] = []
+    candidate, performance = found.candidate, found.performance
+    preset = candidate.model.preset
+    if not preset.architecture.known:
+        said.append(
+            f"architecture {preset.architecture.class_name} is not known: sized as its config "
+            "states, with every layer a full attention layer unless it says otherwise"
+        )
+    if candidate.weights.basis == "computed":
+        said.append("the checkpoint's size is not published in the presets: computed from shapes")
+    used = candidate.parallelism.devices_per_replica
+    if used < facts.machine.devices:
+        said.append(f"{facts.machine.devices - used} of {facts.machine.devices} devices stay idle")
+    need = load.context_needed(facts.workload)
+    if found.limits.context < need:
+        said.append(
+            f"context {found.limits.context} is below the workload's {need}: long requests fail"
+        )
+    carried = performance.users_supported
+    if carried is not None and carried < spec.load.users:
+        said.append(f"the plan carries {carried} of {spec.load.users} users")
+    if performance.basis == "unknown":
+        said.append("no speed constant for this machine: every user is counted as busy")
+    elif performance.points and performance.points[0].ttft_ms is None:
+        said.append("compute of this machine is unknown: time to first token is not predicted")
+    return tuple(said)
+
+
+def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> DoesNotFitError:
+    name = facts.machine.name
+    count = f"{facts.machine.devices} x " if facts.machine.devices > 1 else ""
+    nearest = nearest_plans(facts, spec, everything)
+    hint = "nearest that fit: " + "; ".join(nearest) if nearest else None
+    if choice.closest:
+        closest = choice.closest
+        label = f"{closest.candidate.model.preset.name} {closest.candidate.weights.quantization}"
+        message = (
+            f"{label} does not fit {count}{name}: {closest.shortfall_gib:.1f} GiB short per device "
+            f"(weights {closest.memory.weights_gib:.1f} GiB of {facts.machine.usable_gib:.1f} GiB usable)"
+        )
+    elif choice.alternatives:
+        first = choice.alternatives[0]
+        message = (
+            f"no legal plan on {count}{name}: {first.model} {first.quantization}: {first.why_not}"
+        )
+    else:
+        asked = "" if spec.quantization == "auto" else f" in {spec.quantization}"
+        models = "any model" if facts.auto_model else facts.models[0].preset.name
+        message = f"no checkpoint of {models}{asked} is known that {spec.engine_name} could load"
+    refused = None
+    if choice.closest:
+        refused = replace(
+            _assemble(choice.closest, choice, facts, spec, _target(spec, facts.machine, None)),
+            fits=False,
+            nearest=nearest,
+            shortfall_gib=choice.closest.shortfall_gib,
+        )
+    return DoesNotFitError(message, hint=hint, refused=refused)
+
+
+def make_plan(facts: Facts, spec: Spec, pins: Resolved | None, everything: Facts) -> Plan:
+    """The plan for `spec` on `facts`; with `pins` (a lock's resolved block) nothing is chosen anew.
+
+    `everything` is `facts` with all models, for naming what would fit. Raises DoesNotFitError when
+    nothing fits, UsageError for impossible wishes.
+    """
+    target = _target(spec, facts.machine, pins)
+    _check_engine(spec, facts)
+    _check_context(spec, facts)
+    choice = choose(facts, spec, pins)
+    if choice.best is None:
+        raise _refuse(facts, spec, choice, everything)
+    plan = _assemble(choice.best, choice, facts, spec, target)
+    return replace(plan, decisions=decisions_of(plan, facts, spec, choice.reason))
+
+
+def _assemble(found: Evaluated, choice: Choice, facts: Facts, spec: Spec, target: str) -> Plan:
+    candidate = found.candidate
+    preset: ModelPreset = candidate.model.preset
+    engine = facts.engines[candidate.engine]
+    parsers = preset.vllm_parsers if candidate.engine == "vllm" else None
+    return Plan(
+        engine=candidate.engine,
+        engine_version=engine.version,
+        target=target,
+        model_id=preset.id,
+        model_name=preset.name,
+        hf_id=preset.hf_id,
+        licence=preset.license.value or "unknown",
+        gated=bool(preset.gated.value),
+        served_name=preset.id if spec.serve.name == "auto" else spec.serve.name,
+        params_total=preset.params_total.value or 0,
+        params_active=preset.params_active.value or 0,
+        machine=facts.machine,
+        weights=candidate.weights,
+        parallelism=candidate.parallelism,
+        memory=found.memory,
+        performance=found.performance,
+        limits=found.limits,
+        startup=_startup(found, facts),
+        users=spec.load.users,
+        workload=facts.workload.id,
+        think_s=facts.workload.think_s.value or 0.0,
+        alternatives=choice.alternatives,
+        warnings=_warnings(found, facts, spec),
+        tool_parser=parsers.tool_call if parsers else None,
+        reasoning_parser=parsers.reasoning if parsers else None,
+    )
+
+
+def disk_needed_gib(plan: Plan) -> int:
+    """Free disk a first start needs: the files, a part of them twice while downloading, and room."""
+    return math.ceil(plan.weights.bytes / GIB * 1.1 + 5)

@@ -1,0 +1,70 @@
+"""Which quantizations a machine can run, and how much each is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from infra_gen.model.plan import Machine
+
+# Order of quality, best first. Sources: llama.cpp's perplexity tables (tools/quantize/README.md)
+# for GGUF types; for safetensors, formats with more bits and finer scales come first.
+QUALITY: tuple[str, ...] = (
+    "bf16", "fp16", "BF16", "F16",
+    "fp8-block", "fp8", "w8a8-int8", "Q8_0",
+    "Q6_K", "Q5_K_M", "Q5_K_S",
+    "mxfp4", "MXFP4", "nvfp4", "awq-int4", "gptq-int4", "w4a16", "Q4_K_M", "Q4_K_S", "IQ4_XS",
+    "Q4_0", "bnb-nf4", "Q3_K_M", "Q2_K",
+)  # fmt: skip
+
+# Lowest type that `auto` takes on its own: below four bits answers get visibly worse.
+AUTO_FLOOR = QUALITY.index("Q4_K_S")
+
+# vLLM method behind each of infra-gen's names, as the engine table calls it.
+VLLM_METHOD: dict[str, str | None] = {
+    "bf16": None,
+    "fp16": None,
+    "fp8": "fp8",
+    "fp8-block": "fp8",
+    "w8a8-int8": "compressed-tensors",
+    "w4a16": "compressed-tensors",
+    "awq-int4": "awq_marlin",
+    "gptq-int4": "gptq_marlin",
+    "mxfp4": "gpt_oss_mxfp4",
+    "nvfp4": "modelopt_fp4",
+}
+
+# AMD and CPU platforms run a smaller set; what was never sourced for them is not planned.
+_AMD = frozenset({"bf16", "fp16", "fp8", "fp8-block", "mxfp4", "awq-int4", "gptq-int4"})
+_CPU = frozenset({"bf16"})
+
+
+def rank(quantization: str) -> int:
+    """Position in QUALITY; what is not listed comes last."""
+    return QUALITY.index(quantization) if quantization in QUALITY else len(QUALITY)
+
+
+def vllm_can_run(
+    quantization: str, machine: Machine, min_capability: Mapping[str, float]
+) -> str | None:
+    """Why vLLM cannot run it on this machine, or None when it can.
+
+    `min_capability`: the engine table's method -> lowest compute capability.
+    """
+    if quantization not in VLLM_METHOD:
+        return f"vLLM has no loader for {quantization}"
+    if machine.vendor == "amd":
+        return None if quantization in _AMD else f"{quantization} is not sourced for ROCm"
+    if machine.vendor == "cpu":
+        return None if quantization in _CPU else f"{quantization} is not planned for vLLM on CPU"
+    if machine.vendor != "nvidia":
+        return f"vLLM's image does not run on {machine.vendor}"
+    if machine.compute_capability is None:
+        return "the card's compute capability is unknown"
+    capability = float(machine.compute_capability)
+    if quantization == "bf16" and capability < 8.0:
+        return f"bf16 needs compute capability 8.0, this card has {machine.compute_capability}"
+    method = VLLM_METHOD[quantization]
+    needed = min_capability.get(method, 7.5) if method else 7.5
+    if capability < needed:
+        return f"{method or quantization} needs compute capability {needed}, this card has {capability}"
+    return None

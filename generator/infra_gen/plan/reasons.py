@@ -1,0 +1,157 @@
+"""Decisions: each choice of a plan in words, with the numbers that made it."""
+
+from __future__ import annotations
+
+from infra_gen.model.facts import Facts
+from infra_gen.model.plan import GIB, Decision, Plan
+from infra_gen.model.spec import Spec
+from infra_gen.plan import load
+
+_LLAMACPP_REASONS = {
+    "apple": "the Mac's GPU is reached through Metal, which llama.cpp has and vLLM's releases lack",
+    "cpu": "a plain CPU: llama.cpp is made for it, vLLM batches on GPUs",
+}
+_VLLM_REASON = "a GPU with several users: vLLM batches requests as they come"
+_SMALL_REASON = "one GGUF file that this GPU holds; nothing larger was needed or fitted"
+
+
+def _written(by_user: bool, otherwise: str) -> str:
+    return "as infra-gen.yaml asks" if by_user else otherwise
+
+
+def _hardware(plan: Plan) -> Decision:
+    machine = plan.machine
+    return Decision(
+        "hardware",
+        machine.id,
+        f"{machine.devices} x {machine.name}: {machine.visible_gib:g} GiB visible each, "
+        f"{machine.usable_gib:g} GiB usable",
+        "presets/hardware",
+    )
+
+
+def _engine(plan: Plan, spec: Spec) -> Decision:
+    reason = _VLLM_REASON
+    if plan.engine == "llama.cpp":
+        reason = _LLAMACPP_REASONS.get(plan.machine.vendor, _SMALL_REASON)
+    return Decision(
+        "engine",
+        f"{plan.engine} {plan.engine_version}",
+        _written(spec.engine_name != "auto", reason),
+        f"presets/engines/{plan.engine}",
+    )
+
+
+def _model(plan: Plan, spec: Spec, reason: str) -> Decision:
+    auto = f"auto takes the most parameters whose licence and files are known; this one {reason}"
+    return Decision("model", plan.model_id, _written(spec.model != "auto", auto), "presets/models")
+
+
+def _quantization(plan: Plan, spec: Spec, reason: str) -> Decision:
+    size = f"{plan.weights.bytes / GIB:.1f} GiB of weights ({plan.weights.basis})"
+    why = f"{size}; {reason}" if spec.quantization == "auto" else f"{size}; as infra-gen.yaml asks"
+    return Decision("quantization", plan.weights.quantization, why, "presets/models")
+
+
+def _parallelism(plan: Plan) -> Decision:
+    split = plan.parallelism
+    if split.layer_split > 1:
+        return Decision(
+            "parallelism", f"layers over {split.layer_split} devices",
+            "llama.cpp splits by layers: memory adds up, speed does not", "plan/memory.py",
+        )  # fmt: skip
+    if split.tensor == 1 and split.data == 1:
+        return Decision(
+            "parallelism", "one device", "the model fits one device", "plan/legality.py"
+        )
+    parts = [f"tensor {split.tensor}"]
+    why = "the fewest devices that hold the model and its cache"
+    if split.data > 1:
+        parts.append(f"data {split.data}")
+        why += "; the other devices run further copies"
+    if split.expert:
+        parts.append("expert parallel")
+        why += "; experts stay whole because their width does not split evenly"
+    return Decision("parallelism", ", ".join(parts), why, "plan/legality.py")
+
+
+def _context(plan: Plan, facts: Facts, spec: Spec) -> Decision:
+    need = load.context_needed(facts.workload)
+    auto = (
+        f"a long {facts.workload.id} request: {facts.workload.input_tokens.high} tokens in and "
+        f"{facts.workload.output_tokens.high} out at the 95th percentile, rounded up to {need}"
+    )
+    if plan.limits.context < need:
+        auto += f", cut to the model's limit of {plan.limits.context}"
+    return Decision(
+        "context", str(plan.limits.context), _written(spec.load.context != "auto", auto),
+        f"presets/workloads/{facts.workload.id}.yaml",
+    )  # fmt: skip
+
+
+def _concurrency(plan: Plan, facts: Facts) -> Decision:
+    peak = plan.performance.peak_concurrency
+    think = facts.workload.think_s.value or 0
+    why = (
+        f"{plan.users} users who pause {think:g} s between requests have {peak} running at the "
+        "95th percentile"
+    )
+    if plan.parallelism.data > 1:
+        why += f", spread over {plan.parallelism.data} copies"
+    if plan.limits.max_num_seqs * plan.parallelism.data < peak:
+        why += "; memory holds no more at full context, so further requests wait"
+    return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")
+
+
+def _memory(plan: Plan) -> Decision:
+    mem = plan.memory
+    value = f"{mem.kv_cache_gib:.1f} GiB of KV cache"
+    why = (
+        f"{mem.kv_bytes_per_token} bytes a token and device: {mem.kv_cache_tokens} tokens, "
+        f"{mem.max_concurrency_at_context:.1f} requests of full context"
+    )
+    return Decision("kv_cache", value, why, "plan/kv_cache.py")
+
+
+def _fraction(plan: Plan) -> list[Decision]:
+    fraction = plan.limits.memory_fraction
+    if fraction is None:
+        return []
+    why = (
+        f"of {plan.machine.visible_gib:g} GiB visible, leaving {plan.machine.reserved_gib:g} GiB "
+        "for the system and the driver's own context"
+    )
+    return [Decision("memory_fraction", f"{fraction:g}", why, "plan/memory.py")]
+
+
+def _times(plan: Plan) -> list[Decision]:
+    start = plan.startup
+    size = plan.weights.bytes / 1e9
+    return [
+        Decision(
+            "startup_budget", f"{start.budget_s} s",
+            f"twice the estimate of {start.load_s} s: {size:.1f} GB from disk, then engine start-up",
+            "presets/calibration/roofline.yaml",
+        ),
+        Decision(
+            "drain", f"{start.drain_s} s",
+            "a running answer of 95th percentile length may finish before the server stops",
+            "plan/planner.py",
+        ),
+    ]  # fmt: skip
+
+
+def decisions_of(plan: Plan, facts: Facts, spec: Spec, reason: str) -> tuple[Decision, ...]:
+    """All decisions of the plan, in the order a reader asks for them."""
+    return (
+        _hardware(plan),
+        _engine(plan, spec),
+        _model(plan, spec, reason),
+        _quantization(plan, spec, reason),
+        _parallelism(plan),
+        _context(plan, facts, spec),
+        _concurrency(plan, facts),
+        _memory(plan),
+        *_fraction(plan),
+        *_times(plan),
+    )
