@@ -19,7 +19,7 @@ def engine_info(name: str, version: str | None = None) -> EngineInfo:
     Raises UsageError for a version that its table does not hold.
     """
     facts = EngineFacts.model_validate(store.index()["engines"][name])
-    wanted = version or facts.default_version.value or ""
+    wanted = version or facts.default_version
     path = data_dir("presets") / "engines" / name / "table.json"
     document = json.loads(path.read_text("utf-8"))
     if wanted not in document["versions"]:

@@ -7,6 +7,12 @@ from typing import Literal
 
 GIB = 2**30
 
+
+def counted(number: int, noun: str) -> str:
+    """`1 user`, `5 users`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 Basis = Literal["calibrated", "roofline", "unknown"]
 
 

@@ -23,7 +23,6 @@ from infra_gen.plan.candidates import Candidate
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.speed import SpeedModel
 
-_LARGE_DEVICE_GIB = 70  # vllm/engine/arg_utils.py: 8192 batched tokens from here up, else 2048
 _MAX_SLOTS = 64
 _MOST_USERS = 100_000
 
@@ -45,10 +44,8 @@ class Evaluated:
 
 
 def _batched_tokens(candidate: Candidate, facts: Facts) -> int:
-    if candidate.engine == "llama.cpp":
-        return 2048  # llama-server's default --batch-size
-    large = facts.machine.visible_gib >= _LARGE_DEVICE_GIB and facts.machine.family != "ampere"
-    return 8192 if large else 2048
+    """The engine's own default for this device; llama-server's --batch-size has one for all."""
+    return facts.engines[candidate.engine].batched_tokens(facts.machine) or 2048
 
 
 def _round_seqs(engine: str, needed: int) -> int:

@@ -73,11 +73,7 @@ def _startup(found: Evaluated, facts: Facts) -> Startup:
     size_gb = candidate.weights.bytes / 1e9
     read_s = size_gb / known(constants.load_gb_s[kind])
     load_s = math.ceil(read_s + known(constants.engine_init_s[candidate.engine]))
-    longest = facts.workload.output_tokens.high
-    point = found.performance.peak
-    per_token = (point.tpot_ms or 100.0) if point else 100.0
-    low, high = _DRAIN_BOUNDS_S
-    drain_s = min(high, max(low, math.ceil(longest * per_token / 1e3 / 10) * 10))
+    drain_s = _drain_s(found, facts)
     return Startup(
         download_s=math.ceil(candidate.weights.bytes / 1e6 / known(constants.download_mb_s)),
         load_s=load_s,
@@ -85,6 +81,17 @@ def _startup(found: Evaluated, facts: Facts) -> Startup:
         drain_s=drain_s,
         stop_s=drain_s + _STOP_SLACK_S,
     )
+
+
+def _drain_s(found: Evaluated, facts: Facts) -> int:
+    """Time for a long answer to finish; 0 for an engine that cuts answers off whatever it is told."""
+    if facts.engines[found.candidate.engine].facts.shutdown.behaviour.value == "abort":
+        return 0
+    longest = facts.workload.output_tokens.high
+    point = found.performance.peak
+    per_token = (point.tpot_ms or 100.0) if point else 100.0
+    low, high = _DRAIN_BOUNDS_S
+    return min(high, max(low, math.ceil(longest * per_token / 1e3 / 10) * 10))
 
 
 def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:

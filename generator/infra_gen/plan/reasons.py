@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra_gen.model.facts import Facts
-from infra_gen.model.plan import GIB, Decision, Plan
+from infra_gen.model.plan import GIB, Decision, Plan, counted
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
 
@@ -93,11 +93,13 @@ def _concurrency(plan: Plan, facts: Facts) -> Decision:
     peak = plan.performance.peak_concurrency
     think = facts.workload.think_s.value or 0
     why = (
-        f"{plan.users} users who pause {think:g} s between requests have {peak} running at the "
-        "95th percentile"
+        f"load of {counted(plan.users, 'user')} pausing {think:g} s between requests: "
+        f"{counted(peak, 'request')} at once at the 95th percentile"
     )
     if plan.parallelism.data > 1:
         why += f", spread over {plan.parallelism.data} copies"
+    if plan.users > 1 and peak == 1:
+        why += "; two, because two people may always overlap once"
     if plan.limits.max_num_seqs * plan.parallelism.data < peak:
         why += "; memory holds no more at full context, so further requests wait"
     return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")
@@ -135,8 +137,10 @@ def _times(plan: Plan) -> list[Decision]:
         ),
         Decision(
             "drain", f"{start.drain_s} s",
-            "a running answer of 95th percentile length may finish before the server stops",
-            "plan/planner.py",
+            "a running answer of 95th percentile length may finish before the server stops"
+            if start.drain_s
+            else f"{plan.engine} cuts running answers off when it is stopped; it has no drain",
+            f"presets/engines/{plan.engine}/engine.yaml, shutdown",
         ),
     ]  # fmt: skip
 

@@ -1,0 +1,116 @@
+"""`infra-gen plan`: sizing, alternatives and reasons, without writing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra_gen.cli import options
+from infra_gen.cli.options import Asked
+
+if TYPE_CHECKING:
+    from infra_gen.model.plan import Plan, Point
+    from infra_gen.model.spec import Spec
+
+HELP = """Show what would be deployed, how large it is and why; write nothing.
+
+  infra-gen plan --hardware h100:8 --users 500
+  infra-gen plan chat --json
+  infra-gen plan --hardware 4090 --model qwen3-14b --point 8:1024:256
+
+From flags, or from DIR/infra-gen.yaml. Exit 5 when it does not fit (the nearest plans are named).
+"""
+
+
+def plan(
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder with infra-gen.yaml.")
+    ] = None,
+    hardware: options.Hardware = None,
+    users: options.Users = None,
+    model: options.Model = None,
+    engine: options.Engine = None,
+    engine_version: Annotated[str | None, typer.Option(help="Version of the engine.")] = None,
+    target: options.Target = None,
+    workload: options.WorkloadName = None,
+    context: options.Context = None,
+    quantization: options.Quantization = None,
+    ttft_ms: options.TtftMs = None,
+    tpot_ms: options.TpotMs = None,
+    set_args: options.SetArgs = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--point", help="Predict CONCURRENCY:INPUT:OUTPUT of one replica. Repeatable."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The plan as a JSON document.")] = False,
+) -> int:
+    """Parse, plan, print."""
+    asked = Asked(
+        hardware=hardware, users=users, model=model, engine=engine, engine_version=engine_version,
+        target=target, workload=workload, context=context, quantization=quantization,
+        ttft_ms=ttft_ms, tpot_ms=tpot_ms, set_args=tuple(set_args or ()),
+    )  # fmt: skip
+    return _plan(directory, asked, tuple(point or ()), as_json=as_json)
+
+
+def _points(texts: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
+    from infra_gen.errors import UsageError
+
+    found = []
+    for text in texts:
+        parts = text.split(":")
+        if len(parts) != 3 or not all(p.isdigit() and 0 < int(p) < 10**9 for p in parts):
+            raise UsageError(f"--point {text!r} is not CONCURRENCY:INPUT:OUTPUT", hint="8:1024:256")
+        found.append((int(parts[0]), int(parts[1]), int(parts[2])))
+    return tuple(found)
+
+
+def _spec(directory: Path | None, asked: Asked) -> tuple[Spec, Path]:
+    from infra_gen.errors import UsageError
+    from infra_gen.lifecycle.spec_file import read_spec
+    from infra_gen.model.spec import SPEC_FILE
+
+    if asked.hardware is None:
+        root = directory or Path()
+        if asked.given():
+            raise UsageError("--hardware is missing", hint="--hardware apple-m3, 2x4090, h100:8")
+        return read_spec(root / SPEC_FILE), root
+    if directory:
+        raise UsageError("a folder and --hardware exclude each other")
+    return options.spec_from(asked), Path()
+
+
+def _plan(
+    directory: Path | None, asked: Asked, point_texts: tuple[str, ...], *, as_json: bool
+) -> int:
+    from infra_gen import api
+    from infra_gen.cli import show
+    from infra_gen.errors import DoesNotFitError, ExitCode
+
+    points = _points(point_texts)
+    spec, base = _spec(directory, asked)
+    try:
+        planned, facts = api.plan(spec, base)
+    except DoesNotFitError as error:
+        if as_json and error.refused:
+            typer.echo(_document(spec, error.refused, ()))
+        raise
+    extra = api.predict(planned, facts, points)
+    if as_json:
+        typer.echo(_document(spec, planned, extra))
+    else:
+        show.plan(planned, extra)
+    return ExitCode.CLEAN
+
+
+def _document(spec: Spec, planned: Plan, extra: tuple[Point, ...]) -> str:
+    import json
+
+    from infra_gen import api
+
+    document = api.plan_document(spec, planned, extra)
+    return json.dumps(document.model_dump(mode="json", by_alias=True), indent=2)

@@ -1,0 +1,1 @@
+"""One module an engine: Plan to Services, each value with its reason."""

@@ -1,0 +1,82 @@
+"""What both engines do alike: the user's own flags, ports, secrets, downloads."""
+
+from __future__ import annotations
+
+from infra_gen.errors import UsageError, did_you_mean
+from infra_gen.model.engine_table import Table
+from infra_gen.model.plan import Plan
+from infra_gen.model.spec import Spec
+from infra_gen.model.stack import Arg, Download, Secret
+
+API_KEY = "API_KEY"
+HF_TOKEN = Secret("HF_TOKEN", "HF_TOKEN", "raises the hub's download limits; may stay empty", False)
+
+
+def chosen_port(spec: Spec, default: int) -> int:
+    """The port on this machine."""
+    return default if spec.serve.port == "auto" else spec.serve.port
+
+
+def flag_args(spec: Spec) -> tuple[Arg, ...]:
+    """`engine_args` as arguments, marked as the user's."""
+    return tuple(
+        Arg(
+            name if name.startswith("-") else f"--{name}",
+            _text(value),
+            "from engine_args in infra-gen.yaml",
+            mine=True,
+        )
+        for name, value in spec.engine_args.items()
+        if value is not False
+    )
+
+
+def _text(value: str | int | float | bool) -> str | None:
+    if value is True:
+        return None
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def with_user_args(args: tuple[Arg, ...], mine: tuple[Arg, ...], table: Table) -> tuple[Arg, ...]:
+    """`args` with the user's flags in place of ours, whatever their spelling; new ones at the end.
+
+    Raises UsageError for a flag that this version of the engine does not have.
+    """
+    result = list(args)
+    for arg in mine:
+        spec = table.flag(arg.flag)
+        if spec is None:
+            raise UsageError(
+                f"{table.engine} {table.version} has no flag {arg.flag}"
+                + _removed(table, arg.flag),
+                where="engine_args",
+                hint=did_you_mean(arg.flag, table.flags),
+            )
+        taken = [i for i, a in enumerate(result) if a.flag and table.flag(a.flag) == spec]
+        if taken:
+            result[taken[0]] = arg
+        else:
+            result.append(arg)
+    return tuple(result)
+
+
+def _removed(table: Table, flag: str) -> str:
+    gone = table.removed_flags.get(flag)
+    if gone is None:
+        return ""
+    return f" (gone by {gone.gone_by or 'an unknown version'})" + (
+        f"; instead: {gone.instead}" if gone.instead else ""
+    )
+
+
+def hub_download(plan: Plan, tool: str) -> Download:
+    """What the fetch service brings. Without a pinned commit the default branch is taken."""
+    weights = plan.weights
+    return Download(
+        repo=weights.repo or plan.hf_id,
+        revision=weights.revision or "main",
+        files=weights.files,
+        bytes=weights.bytes,
+        sha256=weights.sha256,
+        tool="hf" if tool == "hf" else "curl",
+    )

@@ -1,0 +1,1 @@
+"""Spec file, lock, comparison with disk, atomic writing."""

@@ -1,0 +1,106 @@
+"""Reading and writing `infra-gen.lock`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from infra_gen import __version__
+from infra_gen.errors import SpecError
+from infra_gen.lifecycle.spec_file import read_text, spec_sha256
+from infra_gen.model.filetree import FileTree, safe_path
+from infra_gen.model.lock import (
+    AllowedFinding,
+    Lock,
+    LockedFile,
+    LockedImage,
+    Resolved,
+    ResolvedParallelism,
+)
+from infra_gen.model.plan import Plan
+from infra_gen.model.spec import Spec
+from infra_gen.model.stack import Stack
+
+
+def resolved_of(plan: Plan) -> Resolved:
+    """What `auto` became."""
+    split, limits = plan.parallelism, plan.limits
+    return Resolved(
+        hardware=plan.machine.id,
+        model=plan.weights.local_path or plan.model_id,
+        revision=plan.weights.revision,
+        engine="vllm" if plan.engine == "vllm" else "llama.cpp",
+        engine_version=plan.engine_version,
+        quantization=plan.weights.quantization,
+        target="launchd" if plan.target == "launchd" else "compose",
+        parallelism=ResolvedParallelism(
+            tensor=split.tensor, layer_split=split.layer_split, replicas=split.replicas
+        ),
+        context=limits.context,
+        max_num_seqs=limits.max_num_seqs,
+        max_num_batched_tokens=limits.max_num_batched_tokens,
+        memory_fraction=limits.memory_fraction,
+        kv_cache_dtype=limits.kv_cache_dtype,
+    )
+
+
+def _images(stack: Stack) -> tuple[LockedImage, ...]:
+    found = {s.image.reference: s.image for s in stack.services if s.image}
+    return tuple(
+        LockedImage(ref=ref, digest=image.digest, verified=image.verified)
+        for ref, image in sorted(found.items())
+    )
+
+
+def make_lock(spec: Spec, plan: Plan, stack: Stack, tree: FileTree, knowledge: str) -> Lock:
+    """The lock for a tree about to be written."""
+    return Lock(
+        generator=f"infra-gen {__version__}",
+        spec_sha256=spec_sha256(spec),
+        knowledge_sha256=knowledge,
+        resolved=resolved_of(plan),
+        images=_images(stack),
+        files={
+            path: LockedFile(sha256=f.sha256, file_class=f.file_class, executable=f.executable)
+            for path, f in tree.items()
+        },
+        allowed=tuple(AllowedFinding(rule=a.rule, reason=a.reason) for a in spec.allow),
+    )
+
+
+def lock_text(lock: Lock) -> str:
+    """The lock as JSON, keys in the record's order, files sorted."""
+    return json.dumps(lock.model_dump(mode="json", by_alias=True), indent=2) + "\n"
+
+
+def read_lock(path: Path) -> Lock:
+    """The lock in `path`; SpecError (exit 4) when it is missing, newer or damaged."""
+    text = read_text(path)
+    remedy = "restore it from version control, or run infra-gen new in an empty folder"
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SpecError(
+            f"not valid JSON: {error.msg}", where=f"{path}:{error.lineno}", hint=remedy
+        ) from error
+    if isinstance(document, Mapping):
+        schema = document.get("schema")
+        if isinstance(schema, int) and schema > 1:
+            raise SpecError(
+                f"lock schema {schema} is newer than this infra-gen reads (1)",
+                where=str(path), hint="upgrade infra-gen",
+            )  # fmt: skip
+    try:
+        lock = Lock.model_validate(document)
+        for name in lock.files:
+            safe_path(name)
+    except ValidationError as error:
+        first = error.errors()[0]
+        dotted = ".".join(str(part) for part in first["loc"])
+        raise SpecError(f"{dotted}: {first['msg']}", where=str(path), hint=remedy) from error
+    except ValueError as error:
+        raise SpecError(str(error), where=str(path), hint=remedy) from error
+    return lock

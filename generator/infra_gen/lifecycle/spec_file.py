@@ -1,0 +1,176 @@
+"""Reading and writing `infra-gen.yaml`: errors name file, line and key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from infra_gen.errors import SpecError, did_you_mean
+from infra_gen.model.spec import Spec, reserved
+from infra_gen.render.yamldoc import Noted, dump
+
+_MAX_BYTES = 1_000_000  # a spec is a page; more is a mistake or an attack
+_SCHEMA_LINE = "# yaml-language-server: $schema=.infra-gen/spec.schema.json\n"
+
+_COMMENTS = {
+    "name": "Names the folder, the containers and the API's model list.",
+    "hardware": "A preset (infra-gen plan --hardware NAME tells), or several: 2x4090, h100:8.",
+    "model": "A preset, or a folder with config.json. auto: the largest that holds the load.",
+    "engine": "vllm, llama.cpp, or {name, version}. auto: what fits hardware and users.",
+    "target": "compose or launchd. auto: launchd on Apple machines, compose elsewhere.",
+    "load": "Who uses it. A user is a person in an active session.",
+    "quantization": "A checkpoint's quantization, such as fp8, awq-int4 or Q4_K_M.",
+    "image": "build: image/Dockerfile on the pinned official image. official: that image as it is.",
+    "serve": "Where clients connect. Only this machine, until a proxy guards the rest.",
+    "storage": "Folder of the host for model files. auto: a volume, or models/ here.",
+    "monitoring": "Prometheus with alert rules.",
+    "engine_args": "Raw engine flags: checked against the engine's own table, and they win.",
+    "allow": "Rules this deployment may break: {rule, reason}.",
+}
+
+
+def spec_sha256(spec: Spec) -> str:
+    """Hash of what the spec says; comments and key order do not count."""
+    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def spec_text(spec: Spec) -> str:
+    """The spec as a commented file: every key that a user may want to turn."""
+    document: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
+    document["load"] = {k: v for k, v in document["load"].items() if v is not None}
+    shown = {
+        key: Noted(value, "\n" + _COMMENTS[key]) if key in _COMMENTS else value
+        for key, value in document.items()
+    }
+    return _SCHEMA_LINE + dump(shown)
+
+
+def read_spec(path: Path) -> Spec:
+    """The spec in `path`. SpecError with line and key for whatever is wrong."""
+    from ruamel.yaml import YAML  # noqa: PLC0415 - 30 ms that `--help` need not pay
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    text = read_text(path)
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")):
+            raise SpecError(
+                "a merge conflict is not resolved", where=f"{path}:{number}",
+                hint="keep one side and remove the marks",
+            )  # fmt: skip
+    try:
+        document = YAML(typ="rt").load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line_number = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise SpecError(f"not valid YAML: {problem}", where=f"{path}{line_number}") from error
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"not readable: {error}", where=str(path)) from error
+    if not isinstance(document, Mapping):
+        raise SpecError("the spec is not a mapping of keys", where=str(path))
+    return _validated(document, path)
+
+
+def read_text(path: Path) -> str:
+    """The file as UTF-8 text; SpecError when it is missing, too large or not text."""
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise SpecError("far larger than any spec or lock", where=str(path))
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise SpecError("no such file", where=str(path), hint="infra-gen new writes one") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"not UTF-8 text: {error}", where=str(path)) from error
+    except OSError as error:
+        raise SpecError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _validated(document: Mapping[str, Any], path: Path) -> Spec:
+    version = document.get("version")
+    if isinstance(version, int) and not isinstance(version, bool) and version > 1:
+        raise SpecError(
+            f"spec version {version} is newer than this infra-gen reads (1)",
+            where=f"{path}:{_line(document, ('version',))}",
+            hint="upgrade infra-gen",
+        )
+    _refuse_reserved(document, path)
+    try:
+        return Spec.model_validate(_plain(document))
+    except ValidationError as error:
+        raise _spec_error(error, document, path) from error
+
+
+def _plain(node: Any) -> Any:
+    """Round-trip containers as plain ones, so that validation sees lists and dicts."""
+    if isinstance(node, Mapping):
+        return {str(k): _plain(v) for k, v in node.items()}
+    if isinstance(node, list):
+        return [_plain(v) for v in node]
+    return node
+
+
+def _refuse_reserved(document: Mapping[str, Any], path: Path) -> None:
+    flat: dict[tuple[str, ...], Any] = {(k,): v for k, v in document.items()}
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            flat.update({(key, inner): v for inner, v in value.items()})
+    for keys, value in flat.items():
+        dotted = ".".join(str(k) for k in keys)
+        purpose = reserved(dotted, value if isinstance(value, str) else None)
+        if purpose and value is not None:
+            raise SpecError(
+                f"{dotted} is reserved for {purpose}, which this version does not build yet",
+                where=f"{path}:{_line(document, keys)}",
+                hint=f"remove {dotted}",
+            )
+
+
+def _line(document: Any, keys: tuple[Any, ...]) -> int:
+    """Line of the deepest of `keys` that exists, counted from 1."""
+    line = 1
+    node = document
+    for key in keys:
+        position = getattr(node, "lc", None)
+        if position is None or not isinstance(node, Mapping | list):
+            break
+        try:
+            line = (position.key(key) if isinstance(node, Mapping) else position.item(key))[0] + 1
+            node = node[key]
+        except (KeyError, IndexError, TypeError):
+            break
+    return line
+
+
+def _known_keys(loc: tuple[Any, ...]) -> list[str]:
+    """Keys of the record that `loc` points into."""
+    record: type[BaseModel] = Spec
+    for key in loc[:-1]:
+        field = record.model_fields.get(str(key))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        record = inner
+    return list(record.model_fields)
+
+
+def _spec_error(error: ValidationError, document: Any, path: Path) -> SpecError:
+    errors = error.errors()
+    # Of a union (engine: name or mapping) the shortest complaint is about the form that was written.
+    first = min(errors, key=lambda e: (e["type"] != "extra_forbidden", len(e["loc"])))
+    loc = tuple(first["loc"])
+    dotted = ".".join(
+        str(part) for part in loc if not str(part).startswith(("literal", "EngineCh"))
+    )
+    where = f"{path}:{_line(document, loc)}"
+    if first["type"] == "extra_forbidden":
+        hint = did_you_mean(str(loc[-1]), _known_keys(loc))
+        return SpecError(f"unknown key {dotted!r}", where=where, hint=hint)
+    if first["type"] == "missing":
+        return SpecError(f"{dotted} is missing", where=where, hint=f"add {dotted}: ...")
+    return SpecError(f"{dotted}: {first['msg']}, got {first['input']!r:.80}", where=where)

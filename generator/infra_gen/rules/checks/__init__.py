@@ -1,0 +1,1 @@
+"""The rules themselves, one module each; `registry.py` names them."""

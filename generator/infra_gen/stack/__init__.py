@@ -1,0 +1,1 @@
+"""Engine-neutral services added to the engine: metrics."""

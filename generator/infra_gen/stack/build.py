@@ -1,0 +1,32 @@
+"""The stack: an engine's services, and what every engine gets beside them."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from infra_gen.engines.registry import ENGINES
+from infra_gen.model.engine import EngineInfo
+from infra_gen.model.plan import Plan
+from infra_gen.model.spec import Spec
+from infra_gen.model.stack import Service, Stack
+from infra_gen.stack.metrics import prometheus
+
+
+def build_stack(spec: Spec, plan: Plan, info: EngineInfo) -> Stack:
+    """All services of the deployment."""
+    services: list[Service] = list(ENGINES[plan.engine].services(spec, plan, info))
+    if spec.monitoring:
+        services.append(prometheus())
+    return Stack(
+        name=spec.name,
+        plan=plan,
+        services=tuple(services),
+        build_image=spec.image == "build",
+        storage_path=_storage(spec, plan),
+    )
+
+
+def _storage(spec: Spec, plan: Plan) -> str | None:
+    if plan.weights.local_path:
+        return str(PurePosixPath(plan.weights.local_path))
+    return None if spec.storage.path == "auto" else spec.storage.path

@@ -1,0 +1,1 @@
+"""One module a target: Stack to FileTree, translation only."""

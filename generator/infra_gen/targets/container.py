@@ -1,0 +1,103 @@
+"""What a compose service may use and what it may not: devices, limits, health, privileges."""
+
+from __future__ import annotations
+
+import shlex
+
+from infra_gen.model.stack import Devices, Probe, Service, Stack
+from infra_gen.render.yamldoc import Noted
+from infra_gen.targets.health import health_command
+from infra_gen.targets.names import image_of, is_built
+
+
+def literal(text: str) -> str:
+    """`text` as compose reads it back: it would replace $NAME by a variable."""
+    return text.replace("$", "$$")
+
+
+def healthcheck(probe: Probe, devices: Devices | None) -> Noted:
+    """The probe as a health check; start-up time is grace, not a longer timeout."""
+    command = health_command(probe)
+    note = (
+        f"On the port that the engine really uses. Up to {probe.start_s} s of start are no failure."
+    )
+    test = ["CMD", *command]
+    if devices and devices.vendor == "nvidia":
+        note += " nvidia-smi: after `systemctl daemon-reload` a container can lose its GPUs."
+        test = ["CMD-SHELL", f"{shlex.join(command)} && nvidia-smi -L > /dev/null"]
+    return Noted(
+        {
+            "test": [literal(word) for word in test],
+            "interval": f"{probe.interval_s}s",
+            "timeout": f"{probe.timeout_s}s",
+            "retries": probe.retries,
+            "start_period": f"{probe.start_s}s",
+        },
+        note,
+    )
+
+
+def hardware(service: Service) -> dict[str, object]:
+    """Memory, shared memory and accelerators."""
+    body: dict[str, object] = {}
+    resources = service.resources
+    if resources.memory_mib:
+        body["mem_limit"] = f"{resources.memory_mib}m"
+    if resources.cpus:
+        body["cpus"] = resources.cpus
+    if resources.shm_mib:
+        note = (
+            "Shared memory between the engine's processes; Docker's default of 64 MiB is too small."
+        )
+        body["shm_size"] = Noted(f"{resources.shm_mib}m", note)
+    if service.devices and service.devices.vendor != "cpu":
+        body.update(_devices(service.devices))
+        note = "Buffers that the accelerator reads directly must not be swapped out."
+        body["ulimits"] = Noted({"memlock": {"soft": -1, "hard": -1}}, note)
+    return body
+
+
+def _devices(devices: Devices) -> dict[str, object]:
+    if devices.vendor == "nvidia":
+        wanted = {"driver": "nvidia", "count": devices.count, "capabilities": ["gpu"]}
+        return {"deploy": {"resources": {"reservations": {"devices": [wanted]}}}}
+    nodes = ["/dev/kfd:/dev/kfd"] if devices.vendor == "amd" else []
+    groups = [f"${{{group}_GID:?is not set, README.md says how}}" for group in ("VIDEO", "RENDER")]
+    return {
+        "devices": [*nodes, "/dev/dri:/dev/dri"],
+        "group_add": Noted(groups, "Who may open those devices; the numbers differ between hosts."),
+    }
+
+
+def runs_as_plain_user(stack: Stack, service: Service) -> bool:
+    """Whether the service can run as its image's plain user with a read-only root.
+
+    A new volume belongs to root unless the image holds its folder: so with the official image only
+    a service that writes to no volume gives up root.
+    """
+    user = image_of(service).user
+    if user is None or is_built(stack, service) or service.role == "metrics":
+        return user is not None
+    return all(mount.read_only for mount in service.mounts)
+
+
+def hardening(stack: Stack, service: Service) -> dict[str, object]:
+    """User, capabilities and a root file system that nothing can write to."""
+    body: dict[str, object] = {}
+    plain = runs_as_plain_user(stack, service)
+    if plain and not is_built(stack, service):
+        body["user"] = image_of(service).user
+    why = "No capability is needed."
+    if not plain:
+        why = "This image is made to run as root; without capabilities that root is a plain user."
+    body["cap_drop"] = Noted(["ALL"], why)
+    body["security_opt"] = ["no-new-privileges:true"]
+    if plain:
+        body["read_only"] = True
+        executable = service.role == "engine"
+        tmp = Noted(
+            "/tmp:exec,mode=1777",  # noqa: S108 - a tmpfs of that container alone
+            "exec: kernels compiled at run time are loaded from here.",
+        )
+        body["tmpfs"] = [tmp if executable else "/tmp"]  # noqa: S108 - the same
+    return body

@@ -1,0 +1,56 @@
+"""bin/fetch-model: brings the pinned files of the model, once, with the tool that is at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra_gen.model.filetree import File
+from infra_gen.model.plan import GIB
+from infra_gen.model.stack import Service
+from infra_gen.render.text import render
+from infra_gen.targets.names import HEADER
+
+
+@dataclass(frozen=True, slots=True)
+class FetchView:
+    """The names that templates/scripts/fetch-*.sh.j2 use."""
+
+    header: str
+    service: str
+    repo: str
+    revision: str
+    files: tuple[str, ...]
+    patterns: tuple[str, ...]
+    single: bool
+    bytes: int
+    gib: str
+    sha256: str | None
+    mark: str
+    folder: str
+    folder_is_relative: bool
+    compose: bool
+
+
+def fetch_script(service: Service, folder: str, *, compose: bool) -> File:
+    """The script for that service; `folder` is where the model's files belong."""
+    download = service.download
+    if download is None:
+        raise LookupError(f"service {service.name!r} has nothing to download")
+    name = f"{download.repo}-{download.revision}".replace("/", "--")
+    view = FetchView(
+        header=HEADER,
+        service=service.name,
+        repo=download.repo,
+        revision=download.revision,
+        files=tuple(file for file in download.files if "*" not in file),
+        patterns=tuple(file for file in download.files if "*" in file),
+        single=len(download.files) == 1,
+        bytes=download.bytes,
+        gib=f"{download.bytes / GIB:.1f}",
+        sha256=download.sha256 if len(download.files) == 1 else None,
+        mark=f".infra-gen-complete-{name}",
+        folder=folder,
+        folder_is_relative=not folder.startswith("/"),
+        compose=compose,
+    )
+    return File(render(f"scripts/fetch-{download.tool}.sh.j2", view), executable=True)

@@ -1,0 +1,1 @@
+"""Maintainers' tools: run in a checkout, not shipped."""

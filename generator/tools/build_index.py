@@ -1,0 +1,96 @@
+"""Writes presets/index.json and the JSON Schemas from the YAML presets and the records.
+
+Run as `make index` after any change below presets/; a test compares the result with what is
+committed. usage: python generator/tools/build_index.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from infra_gen.knowledge.store import KINDS
+from infra_gen.model.calibration import Calibration
+from infra_gen.model.engine import EngineFacts
+from infra_gen.model.hardware import DevicePreset
+from infra_gen.model.llm import ModelPreset
+from infra_gen.model.lock import Lock
+from infra_gen.model.plan_document import PlanDocument
+from infra_gen.model.spec import Spec
+from infra_gen.model.workload import Workload
+from infra_gen.resources import data_dir
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "spec": Spec,
+    "lock": Lock,
+    "plan": PlanDocument,
+    "hardware": DevicePreset,
+    "model": ModelPreset,
+    "workload": Workload,
+    "calibration": Calibration,
+    "engine": EngineFacts,
+}
+
+
+def build_index(presets: Path) -> dict[str, Any]:
+    """Every preset by kind and id, plus the aliases; ValueError when two presets share a name."""
+    yaml = YAML(typ="safe", pure=True)
+    index: dict[str, Any] = {kind: {} for kind in [*KINDS, "engines"]}
+    aliases: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+    for kind, record in KINDS.items():
+        for path in sorted((presets / kind).glob("*.yaml")):
+            document = yaml.load(path.read_text("utf-8"))
+            index[kind][path.stem] = record.model_validate(document).model_dump(
+                mode="json", exclude_defaults=True
+            )
+            for alias in document.get("aliases", ()):
+                if alias in aliases[kind] or alias in index[kind]:
+                    raise ValueError(f"{path}: {alias!r} names two presets")
+                aliases[kind][alias] = path.stem
+    for path in sorted((presets / "engines").glob("*/engine.yaml")):
+        document = EngineFacts.model_validate(yaml.load(path.read_text("utf-8")))
+        index["engines"][path.parent.name] = document.model_dump(
+            mode="json", exclude_defaults=True, by_alias=True
+        )
+    index["aliases"] = aliases
+    return index
+
+
+def outputs(presets: Path) -> dict[Path, str]:
+    """Every generated file with its text."""
+    made = {
+        presets / "index.json": json.dumps(
+            build_index(presets), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        + "\n"
+    }
+    for name, record in SCHEMAS.items():
+        schema = record.model_json_schema(by_alias=True)
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+        text = json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        made[presets / "schemas" / f"{name}.schema.json"] = text
+    return made
+
+
+def main() -> int:
+    """Write what changed; with --check only say so."""
+    stale = []
+    for path, text in outputs(data_dir("presets")).items():
+        if path.is_file() and path.read_text("utf-8") == text:
+            continue
+        stale.append(path)
+        if "--check" not in sys.argv:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    for path in stale:
+        print(("stale: " if "--check" in sys.argv else "wrote ") + path.name)
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,185 @@
+"""The launchd target: property lists, scripts, and the optional monitoring."""
+
+from __future__ import annotations
+
+import plistlib
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from target_stacks import GPU, MAC, llama_stack, plan, vllm_stack
+
+from infra_gen.model.filetree import FileTree
+from infra_gen.targets import launchd
+from infra_gen.targets.names import HEADER
+
+ENGINE = "launchd/infra-gen.home.plist"
+
+
+@pytest.fixture(scope="module")
+def tree() -> FileTree:
+    return launchd.emit(llama_stack("launchd"))
+
+
+def parsed(tree: FileTree, path: str) -> dict[str, Any]:
+    document: dict[str, Any] = plistlib.loads(tree[path].data)
+    return document
+
+
+def test_promised_files(tree: FileTree) -> None:
+    scripts = (
+        "install", "start", "stop", "uninstall", "fetch-model", "preflight", "smoke-test",
+        "rotate-key", "rotate-logs",
+    )  # fmt: skip
+    agents = ("", ".awake", ".logs")
+    monitoring = ("prometheus.yml", "alerts.yml", "alerts_test.yml", "compose.yaml")
+    assert set(tree) == {
+        *(f"bin/{name}" for name in scripts),
+        *(f"launchd/infra-gen.home{name}.plist" for name in agents),
+        *(f"monitoring/{name}" for name in monitoring),
+        "README.md", ".gitignore", ".env.example", ".github/workflows/infra-gen.yml",
+    }  # fmt: skip
+
+
+def test_every_file_says_who_wrote_it_and_holds_no_accident(tree: FileTree) -> None:
+    for path, file in tree.items():
+        assert HEADER in file.text, path
+        assert not re.search(r"\bNone\b|latest|\{\{ (?!env|\.|json)|%\}|[ \t]$", file.text, re.M), (
+            path
+        )
+        assert file.executable == path.startswith("bin/"), path
+        assert "/Users/" not in file.text, path
+
+
+def test_engine_agent(tree: FileTree) -> None:
+    agent = parsed(tree, ENGINE)
+    assert list(agent)[:2] == ["Label", "ProgramArguments"]
+    assert agent["ProgramArguments"] == [
+        "__DEPLOY_DIR__/engine/llama-server",
+        "--model", "__DEPLOY_DIR__/models/Qwen3-8B-Q4_K_M.gguf",
+        "--alias", "qwen3",
+        "--host", "127.0.0.1",
+        "--port", "8080",
+        "--ctx-size", "16384",
+        "--parallel", "4",
+        "--metrics",
+        "--api-key-file", "__DEPLOY_DIR__/secrets/api-key",
+    ]  # fmt: skip
+    assert agent["RunAtLoad"] is True
+    assert agent["KeepAlive"] is True
+    assert agent["ThrottleInterval"] == 10
+    assert agent["ExitTimeOut"] == 30
+    assert agent["ProcessType"] == "Interactive"
+    assert agent["EnvironmentVariables"]["PATH"] == "/usr/bin:/bin:/usr/sbin:/sbin"
+    assert agent["EnvironmentVariables"]["LLAMA_ARG_LOG_TIMESTAMPS"] == "1"
+    assert agent["StandardErrorPath"] == "__DEPLOY_DIR__/logs/engine.log"
+
+
+def test_every_argument_has_its_reason_above(tree: FileTree) -> None:
+    lines = [line.strip() for line in tree[ENGINE].text.splitlines()]
+    for arg in llama_stack("launchd").service("engine").argv:
+        above = lines[lines.index(f"<string>{arg.flag}</string>") - 1]
+        assert above.startswith("<!-- "), arg
+        assert above.endswith(" -->"), arg
+        assert arg.because.split()[0] in above, arg
+
+
+def test_comments_hold_no_double_hyphen(tree: FileTree) -> None:
+    for path, file in tree.items():
+        if path.endswith(".plist"):
+            for comment in re.findall(r"<!--(.*?)-->", file.text, re.S):
+                assert "--" not in comment, path
+
+
+def test_companions(tree: FileTree) -> None:
+    awake = parsed(tree, "launchd/infra-gen.home.awake.plist")
+    assert awake["ProgramArguments"] == ["/usr/bin/caffeinate", "-is"]
+    logs = parsed(tree, "launchd/infra-gen.home.logs.plist")
+    assert logs["ProgramArguments"][1] == "__DEPLOY_DIR__/bin/rotate-logs"
+
+
+def test_bash_accepts_the_scripts(tree: FileTree) -> None:
+    for path, file in tree.items():
+        if path.startswith("bin/"):
+            checked = subprocess.run(
+                ["bash", "-n"], input=file.data, capture_output=True, check=False
+            )
+            assert checked.returncode == 0, (path, checked.stderr)
+
+
+def test_no_bash_newer_than_the_one_of_macos(tree: FileTree) -> None:
+    newer = re.compile(r"mapfile|readarray|declare -A|\$\{\w+(,,|\^\^|@Q)|&>>|\|&|sort -V|grep -P")
+    for path, file in tree.items():
+        if path.startswith("bin/"):
+            assert not newer.search(file.text), path
+
+
+def test_models_in_a_folder_of_the_host() -> None:
+    tree = launchd.emit(replace(llama_stack("launchd"), storage_path="/opt/models"))
+    assert "/opt/models/Qwen3-8B-Q4_K_M.gguf" in parsed(tree, ENGINE)["ProgramArguments"]
+    assert "folder=/opt/models\n" in tree["bin/fetch-model"].text
+
+
+def test_monitoring_reaches_the_host(tree: FileTree) -> None:
+    job = yaml.safe_load(tree["monitoring/prometheus.yml"].text)["scrape_configs"][0]
+    assert job["static_configs"] == [{"targets": ["host.docker.internal:8080"]}]
+    document = yaml.safe_load(tree["monitoring/compose.yaml"].text)
+    assert list(document["services"]) == ["prometheus"]
+    assert document["services"]["prometheus"]["extra_hosts"] == [
+        "host.docker.internal:host-gateway"
+    ]
+    assert ".:/etc/prometheus:ro" in document["services"]["prometheus"]["volumes"]
+
+
+def test_the_same_twice(tree: FileTree) -> None:
+    assert launchd.emit(llama_stack("launchd")) == tree
+
+
+@pytest.mark.parametrize("folder", ["plain", "with space", "a&b<c>'d|e\\f"])
+def test_rendering_the_agents_puts_the_folder_in(
+    tree: FileTree, tmp_path: Path, folder: str
+) -> None:
+    root = tmp_path / folder
+    for path, file in tree.items():
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(file.data)
+        place.chmod(0o755 if file.executable else 0o644)
+    out = tmp_path / "agents"
+    subprocess.run(
+        ["bash", str(root / "bin/install"), "--render-only", str(out)],
+        check=True,
+        capture_output=True,
+    )
+    agent = plistlib.loads((out / "infra-gen.home.plist").read_bytes())
+    assert agent["WorkingDirectory"] == str(root)
+    assert agent["ProgramArguments"][0] == f"{root}/engine/llama-server"
+    assert "__DEPLOY_DIR__" not in (out / "infra-gen.home.logs.plist").read_text("utf-8")
+
+
+def test_an_unpinned_archive_is_said_so(tree: FileTree) -> None:
+    assert "NOT PINNED" in tree["bin/install"].text
+    assert "no hash is known" in tree["README.md"].text
+    stack = llama_stack("launchd")
+    engine = stack.service("engine")
+    assert engine.native is not None
+    pinned = replace(engine, native=replace(engine.native, sha256="b" * 64))
+    services = tuple(pinned if s.role == "engine" else s for s in stack.services)
+    text = launchd.emit(replace(stack, services=services))["bin/install"].text
+    assert "NOT PINNED" not in text
+    assert f"sha256={'b' * 64}\n" in text
+
+
+def test_where_launchd_is_legal() -> None:
+    assert launchd.legal(plan(MAC, "llama.cpp", "launchd", 1.0)) is None
+    assert launchd.legal(plan(GPU, "vllm", "launchd", 1.0)) is not None
+    assert launchd.legal(plan(replace(MAC, arch="x86_64"), "llama.cpp", "launchd", 1.0)) is not None
+
+
+def test_an_engine_without_a_native_build_is_a_bug() -> None:
+    with pytest.raises(LookupError, match="without a container"):
+        launchd.emit(vllm_stack())
