@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra_gen.engines import registry as engines
-from infra_gen.errors import InfraGenError, SpecError, UsageError, did_you_mean
+from infra_gen.errors import EditedError, FindingsError, SpecError, UsageError, did_you_mean
 from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.knowledge.models import resolve_model
 from infra_gen.lifecycle import drift, lock_file, spec_file, writing
+from infra_gen.lifecycle.changes import BASE_DIR, find_changes
 from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.finding import Finding
@@ -21,17 +23,17 @@ from infra_gen.model.plan import Plan, Point
 from infra_gen.model.plan_document import PlanDocument, document_of
 from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
 from infra_gen.model.stack import Stack
-from infra_gen.plan.evaluate import speed_of
 from infra_gen.plan.planner import make_plan
+from infra_gen.plan.under_load import speed_of
 from infra_gen.resources import data_dir
 from infra_gen.rules import registry as rules
 from infra_gen.rules.deployment import read_deployment
 from infra_gen.rules.subject import Subject
 from infra_gen.stack.build import build_stack
+from infra_gen.stack.explain import explanation, known_names
 from infra_gen.targets.command import command_of
 from infra_gen.targets.registry import TARGETS
 
-BASE_DIR = f"{writing.STATE_DIR}/base"
 _SCHEMA_FILE = f"{writing.STATE_DIR}/spec.schema.json"
 _ATTRIBUTES_FILE = f"{writing.STATE_DIR}/.gitattributes"
 
@@ -74,19 +76,39 @@ class Updated:
     changes: tuple[tuple[str, str, str], ...]
 
 
+@contextmanager
+def _told_by(pins: Resolved | None, base: Path) -> Iterator[None]:
+    """An unknown name is the user's slip, unless the lock states it: then the lock is wrong."""
+    try:
+        yield
+    except UsageError as error:
+        if pins is None:
+            raise
+        raise SpecError(
+            error.message,
+            where=f"{base / LOCK_FILE}: resolved",
+            hint="infra-gen update --replan plans anew",
+        ) from error
+
+
 def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]:
     """The facts for `spec`, and the same with every model (for naming what would fit).
 
-    Raises UsageError for names that the presets do not hold.
+    Raises UsageError for names that the presets do not hold, SpecError when `pins` holds them.
     """
     machine = resolve_machine(spec.hardware)
-    if pins and pins.hardware != machine.id:
-        machine = resolve_machine(pins.hardware)
     workload = store.workload(spec.load.workload)
-    infos = {name: engine_info(name) for name in engines.ENGINES}
-    if spec.engine_version:
-        name = spec.engine_name
-        infos[name] = engine_info(name, spec.engine_version)
+    versions: dict[str, str | None] = dict.fromkeys(engines.ENGINES)
+    if pins:
+        versions[pins.engine] = pins.engine_version
+    elif spec.engine_version:
+        versions[spec.engine_name] = spec.engine_version
+    with _told_by(pins, base):
+        if pins and pins.hardware != machine.id:
+            machine = resolve_machine(pins.hardware)
+        infos = {name: engine_info(name, version) for name, version in versions.items()}
+        wanted = pins.model if pins else spec.model
+        models = None if wanted == "auto" else (resolve_model(wanted, base),)
     everything = Facts(
         machine=machine,
         models=tuple(ModelFacts(m) for m in store.models()),
@@ -95,17 +117,18 @@ def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]
         engines=infos,
         calibration=store.calibration(),
     )
-    wanted = pins.model if pins else spec.model
-    if wanted == "auto":
+    if models is None:
         return everything, everything
-    one = replace(everything, models=(resolve_model(wanted, base),), auto_model=False)
-    return one, everything
+    return replace(everything, models=models, auto_model=False), everything
 
 
 def plan(spec: Spec, base: Path, pins: Resolved | None = None) -> tuple[Plan, Facts]:
     """The plan for `spec`; relative model folders are taken from `base`."""
     facts, everything = gather(spec, base, pins)
-    return make_plan(facts, spec, pins, everything), facts
+    planned = make_plan(facts, spec, pins, everything)
+    # Refuses engine_args that this version of the engine does not have.
+    build_stack(spec, planned, facts.engines[planned.engine])
+    return planned, facts
 
 
 def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
@@ -157,21 +180,7 @@ def write_new(built: Built, root: Path) -> FileTree:
     """
     spec = File(spec_file.spec_text(built.spec), file_class="seeded")
     tree = _with_state(built).merged({SPEC_FILE: spec})
-    writing.clean_stages(root.parent, root.name)
-    if not root.exists() and not root.is_symlink():
-        writing.write_new_folder(root, tree)
-        return tree
-    if not root.is_dir():
-        raise UsageError("exists and is not a folder", where=str(root), hint="choose another name")
-    writing.recover(root)
-    blocked = writing.in_the_way(root, tree)
-    if blocked:
-        raise UsageError(
-            f"{len(blocked)} of the files to write exist already: {', '.join(blocked)}",
-            where=str(root),
-            hint="choose another folder; for a deployment made before, use infra-gen update",
-        )
-    writing.apply_changes(root, tree)
+    writing.write_new(root, tree)
     return tree
 
 
@@ -187,8 +196,12 @@ def load(root: Path) -> tuple[Spec, Lock]:
 
 def build_locked(root: Path, spec: Spec, lock: Lock) -> Built:
     """What `root` should hold, with the lock's choices; errors point at the files."""
+    return _build_at(root, spec, lock.resolved)
+
+
+def _build_at(root: Path, spec: Spec, pins: Resolved | None) -> Built:
     try:
-        return build(spec, root, lock.resolved)
+        return build(spec, root, pins)
     except UsageError as error:
         where = f"{root / SPEC_FILE}" + (f": {error.where}" if error.where else "")
         raise SpecError(error.message, where=where, hint=error.hint) from error
@@ -237,84 +250,25 @@ def update(root: Path, *, replan: bool = False, discard_edits: bool = False) -> 
     """
     spec, lock = load(root)
     changed = spec_file.spec_sha256(spec) != lock.spec_sha256
-    try:
-        built = build(spec, root, None if changed or replan else lock.resolved)
-    except UsageError as error:
-        where = f"{root / SPEC_FILE}" + (f": {error.where}" if error.where else "")
-        raise SpecError(error.message, where=where, hint=error.hint) from error
+    built = _build_at(root, spec, None if changed or replan else lock.resolved)
     if built.errors:
         raise FindingsError(built.findings)
     return _write_update(root, built, lock, discard_edits=discard_edits)
 
 
-class FindingsError(InfraGenError):
-    """Rules found errors in what would be written: nothing was."""
-
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        """Keep the findings for printing."""
-        from infra_gen.errors import ExitCode  # noqa: PLC0415
-
-        super().__init__("the deployment breaks rules; nothing was written")
-        self.findings = findings
-        self.exit_code = ExitCode.FINDINGS
-
-
-class EditedError(InfraGenError):
-    """Files edited by hand are in the way of an update."""
-
-    def __init__(self, root: Path, paths: list[str]) -> None:
-        """Name every such file."""
-        from infra_gen.errors import ExitCode  # noqa: PLC0415
-
-        super().__init__(
-            f"edited by hand: {', '.join(paths)}; nothing was written",
-            where=str(root),
-            hint="move the edits to compose.override.yaml or engine_args, "
-            "or drop them with infra-gen update --discard-edits",
-        )
-        self.exit_code = ExitCode.DRIFT
-
-
 def _write_update(root: Path, built: Built, lock: Lock, *, discard_edits: bool) -> Updated:
-    tree = _with_state(built)
-    edited, write, kept = [], {}, []
-    for path, file in tree.items():
-        have = drift.disk_sha256(root / path)
-        locked = lock.files.get(path)
-        if file.file_class == "seeded" and have is not None:
-            kept.append(path)
-            continue
-        mine = path not in built.tree or have in (None, file.sha256, locked and locked.sha256)
-        if not mine and not discard_edits:
-            edited.append(path)
-        elif have != file.sha256 or path in built.tree:
-            write[path] = file
-    if edited:
-        raise EditedError(root, edited)
-    write = {p: f for p, f in write.items() if _differs(root / p, f)}
-    gone = [
-        path
-        for path, locked in lock.files.items()
-        if path not in tree and drift.disk_sha256(root / path) == locked.sha256
-    ]
-    stale_base = [f"{BASE_DIR}/{path}" for path in gone if (root / BASE_DIR / path).is_file()]
-    if write or gone:
-        writing.apply_changes(root, write, [*gone, *stale_base])
+    found = find_changes(root, _with_state(built), built.tree, lock)
+    if found.edited and not discard_edits:
+        raise EditedError(str(root), found.edited)
+    if found.write or found.delete:
+        writing.apply_changes(root, found.write, found.delete)
     return Updated(
         root=root,
-        written=tuple(sorted(p for p in write if p in built.tree)),
-        deleted=tuple(sorted(gone)),
-        kept=tuple(sorted(kept)),
+        written=tuple(sorted(p for p in found.write if p in built.tree)),
+        deleted=tuple(p for p in found.delete if p in lock.files),
+        kept=found.kept,
         changes=_plan_changes(lock.resolved, lock_file.resolved_of(built.plan)),
     )
-
-
-def _differs(place: Path, file: File) -> bool:
-    import os  # noqa: PLC0415
-
-    if drift.disk_sha256(place) != file.sha256:
-        return True
-    return os.access(place, os.X_OK) != file.executable
 
 
 def predict(
@@ -339,31 +293,9 @@ def explain(built: Built, key: str) -> list[str]:
 
     Raises UsageError with close matches when the key is none of them.
     """
-    wanted = key.lstrip("-")
-    said = []
-    for decision in built.plan.decisions:
-        if decision.what in (wanted, wanted.replace("-", "_")):
-            said += [f"{decision.what}: {decision.value}", f"  because {decision.because}",
-                     f"  source: {decision.source}"]  # fmt: skip
-    engine = built.stack.service("engine")
-    for arg in engine.argv:
-        if arg.flag.lstrip("-") == wanted:
-            value = "" if arg.value is None else f" {arg.value}"
-            said += [f"{arg.flag}{value}", f"  because {arg.because}"]
-    for variable in engine.env:
-        if variable.name == wanted:
-            said += [f"{variable.name}={variable.value}", f"  because {variable.because}"]
     info = built.facts.engines[built.plan.engine]
-    spec = info.table.flag(f"--{wanted}")
-    if spec:
-        default = f"default {spec.default!r}" if spec.default_known else "default not in the table"
-        said.append(f"{info.name} {info.version}: {spec.name} takes {spec.type}, {default}")
-    removed = info.table.removed_flags.get(f"--{wanted}")
-    if removed:
-        instead = f"; instead: {removed.instead}" if removed.instead else ""
-        said.append(f"--{wanted} is gone since {info.name} {removed.gone_by or '?'}{instead}")
-    if said:
-        return said
-    known = [d.what for d in built.plan.decisions] + [a.flag.lstrip("-") for a in engine.argv]
-    known += [*rules.RULES, *(f.lstrip("-") for f in info.table.flags)]
-    raise UsageError(f"nothing is known of {key!r}", hint=did_you_mean(wanted, known))
+    found = explanation(built.stack, info, key)
+    if found:
+        return found
+    names = [*known_names(built.stack, info), *rules.RULES]
+    raise UsageError(f"nothing is known of {key!r}", hint=did_you_mean(key.lstrip("-"), names))

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # errors is imported at start, the records only when needed
+    from infra_gen.model.finding import Finding
     from infra_gen.model.plan import Plan
 
 
@@ -69,6 +70,32 @@ class DoesNotFitError(InfraGenError):
         """`refused` is the nearest miss with its numbers, for `plan --json`."""
         super().__init__(message, where=where, hint=hint)
         self.refused = refused
+
+
+class FindingsError(InfraGenError):
+    """Rules found errors in what would be written: nothing was."""
+
+    exit_code = ExitCode.FINDINGS
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        """Keep the findings for printing."""
+        super().__init__("the deployment breaks rules; nothing was written")
+        self.findings = findings
+
+
+class EditedError(InfraGenError):
+    """Files edited by hand are in the way of an update."""
+
+    exit_code = ExitCode.DRIFT
+
+    def __init__(self, root: str, paths: Iterable[str]) -> None:
+        """Name every such file."""
+        super().__init__(
+            f"edited by hand: {', '.join(paths)}; nothing was written",
+            where=root,
+            hint="move the edits to compose.override.yaml or engine_args, "
+            "or drop them with infra-gen update --discard-edits",
+        )
 
 
 def did_you_mean(name: str, known: Iterable[str], limit: int = 4) -> str:

@@ -256,7 +256,7 @@ def test_download_by_hf_happens_once(tmp_path: Path) -> None:
     small = (root / "bin/fetch-model").read_text("utf-8").replace("bytes=20000000000", "bytes=10")
     (root / "bin/fetch-model").write_text(small)
     for args in ((), (), ("--force",)):
-        assert run(root, "fetch-model", *args, HF_HOME=str(home), PATH=path).returncode == 0
+        assert run(root, "fetch-model", *args, HF_HUB_CACHE=str(home), PATH=path).returncode == 0
     assert log.read_text().splitlines() == [
         "download Qwen/Qwen3-32B-AWQ --revision main",
         "download Qwen/Qwen3-32B-AWQ --revision main --force-download",

@@ -82,6 +82,10 @@ def _outcome(error: BaseException) -> int:
     if isinstance(error, InfraGenError):
         _say(error.lines())
         return error.exit_code
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        _say([f"error: {place}{error.strerror or error}"])
+        return ExitCode.USAGE
     if isinstance(error, _CLICK_ERROR):
         error.show()  # type: ignore[attr-defined]
         return ExitCode.USAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,11 +79,10 @@ class Asked:
 def _context(text: str | None) -> int | str:
     if text is None or text == "auto":
         return "auto"
-    multiplier = {"k": 1024, "K": 1024}.get(text[-1:], 1)
-    digits = text[:-1] if multiplier != 1 else text
-    if not digits.isdigit() or int(digits) <= 0:
+    found = re.fullmatch(r"([0-9]{1,9})([kK]?)", text)
+    if not found or not int(found[1]):
         raise UsageError(f"--context {text!r} is not a number of tokens", hint="8192, 32k or auto")
-    return int(digits) * multiplier
+    return int(found[1]) * (1024 if found[2] else 1)
 
 
 def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -110,10 +110,16 @@ def _check_value(option: str, value: str | None, allowed: tuple[str, ...]) -> No
     raise UsageError(f"--{option} {value!r} is unknown", hint=did_you_mean(value, allowed))
 
 
+def _or(value: Any, default: Any) -> Any:
+    """What was given, even when it is empty or zero: that is for the spec to refuse."""
+    return default if value is None else value
+
+
 def spec_from(asked: Asked) -> Spec:
     """The spec that these flags describe. UsageError for any bad value."""
     from pydantic import ValidationError
 
+    from infra_gen.lifecycle.spec_file import complaint, key_path
     from infra_gen.model.spec import Spec
 
     _check_value("engine", asked.engine, ("auto", "vllm", "llama.cpp"))
@@ -121,14 +127,14 @@ def spec_from(asked: Asked) -> Spec:
     _check_value("image", asked.image, ("build", "official"))
     if asked.users is not None and asked.users <= 0:
         raise UsageError(f"--users {asked.users}: at least one person must use it")
-    workload = asked.workload or "chat"
-    engine: Any = asked.engine or "auto"
+    workload = _or(asked.workload, "chat")
+    engine: Any = _or(asked.engine, "auto")
     if asked.engine_version:
         if engine == "auto":
             raise UsageError("--engine-version needs --engine")
         engine = {"name": engine, "version": asked.engine_version}
     load: dict[str, Any] = {
-        "users": asked.users if asked.users is not None else 1,
+        "users": _or(asked.users, 1),
         "workload": workload,
         "context": _context(asked.context),
         "ttft_ms": asked.ttft_ms,
@@ -136,25 +142,24 @@ def spec_from(asked: Asked) -> Spec:
     }
     document: dict[str, Any] = {
         "version": 1,
-        "name": asked.name or workload,
+        "name": _or(asked.name, workload),
         "hardware": asked.hardware,
-        "model": asked.model or "auto",
+        "model": _or(asked.model, "auto"),
         "engine": engine,
-        "target": asked.target or "auto",
+        "target": _or(asked.target, "auto"),
         "load": load,
-        "quantization": asked.quantization or "auto",
-        "image": asked.image or "build",
-        "serve": {"port": asked.port or "auto"},
-        "storage": {"path": asked.storage or "auto"},
-        "monitoring": True if asked.monitoring is None else asked.monitoring,
+        "quantization": _or(asked.quantization, "auto"),
+        "image": _or(asked.image, "build"),
+        "serve": {"port": _or(asked.port, "auto")},
+        "storage": {"path": _or(asked.storage, "auto")},
+        "monitoring": _or(asked.monitoring, True),
         "engine_args": _engine_args(asked.set_args),
     }
     try:
         return Spec.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        dotted = ".".join(str(part) for part in first["loc"] if not str(part).startswith("literal"))
-        raise UsageError(f"{dotted}: {first['msg']}, got {first['input']!r:.80}") from error
+        raise UsageError(f"{key_path(first['loc'])}: {complaint(first)}") from error
 
 
 def relative_model(model: str | None, root: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,10 +63,10 @@ def _points(texts: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
 
     found = []
     for text in texts:
-        parts = text.split(":")
-        if len(parts) != 3 or not all(p.isdigit() and 0 < int(p) < 10**9 for p in parts):
+        parts = re.fullmatch(r"([1-9][0-9]{0,8}):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})", text)
+        if not parts:
             raise UsageError(f"--point {text!r} is not CONCURRENCY:INPUT:OUTPUT", hint="8:1024:256")
-        found.append((int(parts[0]), int(parts[1]), int(parts[2])))
+        found.append((int(parts[1]), int(parts[2]), int(parts[3])))
     return tuple(found)
 
 

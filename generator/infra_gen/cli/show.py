@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from infra_gen.lifecycle.drift import EXPLANATIONS
-
 from infra_gen.model.plan import counted
 
 if TYPE_CHECKING:
@@ -148,14 +147,10 @@ def next_steps(plan: Plan, root: Path, count: int) -> None:
     _heading("Written")
     typer.echo(f"  {count} files in {root}; start with {root / 'README.md'}")
     _heading("Next")
+    up = ["docker compose up --detach", "bin/smoke-test --wait"]
     steps = {
-        "compose": [
-            "bin/preflight",
-            "bin/rotate-key",
-            "docker compose up -d --wait",
-            "bin/smoke-test",
-        ],
-        "launchd": ["bin/preflight", "bin/install", "bin/start", "bin/smoke-test"],
+        "compose": ["bin/rotate-key", "bin/preflight", *up],
+        "launchd": ["bin/install", "bin/preflight", "bin/start", "bin/smoke-test"],
     }[plan.target]
     typer.echo("  " + " && ".join([f"cd {root}", *steps]))
 

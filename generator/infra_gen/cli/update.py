@@ -27,11 +27,11 @@ def update(
     """Regenerate, print what changed."""
     from infra_gen import api
     from infra_gen.cli import show
-    from infra_gen.errors import ExitCode
+    from infra_gen.errors import ExitCode, FindingsError
 
     try:
         updated = api.update(directory, replan=replan, discard_edits=discard_edits)
-    except api.FindingsError as error:
+    except FindingsError as error:
         show.findings(error.findings)
         raise
     show.updated(updated)

@@ -123,7 +123,8 @@ def _server_args(plan: Plan, port: int) -> list[Arg]:
 
 def _env(plan: Plan) -> tuple[EnvVar, ...]:
     found = [
-        EnvVar("HF_HOME", VolumePath("models", ""), "model files live on the volume"),
+        EnvVar("HF_HUB_CACHE", VolumePath("models", "hub"), "model files live on the volume"),
+        EnvVar("HF_HOME", VolumePath("cache", "huggingface"), "whatever else its libraries write"),
         EnvVar("HF_HUB_OFFLINE", "1", "the service fetch downloads; the engine never does"),
         EnvVar("VLLM_CACHE_ROOT", VolumePath("cache", "vllm"), "compiled graphs survive a restart"),
         EnvVar("TRITON_CACHE_DIR", VolumePath("cache", "triton"), "so do compiled kernels"),
@@ -168,7 +169,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[Service, ...]:
         env=_env(plan),
         image=image,
         ports=(Port("api", port, chosen_port(spec, port)),),
-        probe=Probe("/health", port, 10, 5, 3, plan.startup.budget_s, "python"),
+        probe=Probe("/health", port, 15, 10, 3, plan.startup.budget_s, "python"),
         mounts=_mounts(),
         secrets=_secrets(spec),
         devices=Devices(vendor, used),
@@ -186,7 +187,10 @@ def services(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[Service, ...]:
         name="fetch",
         program=("/bin/sh", "/opt/infra-gen/fetch-model"),
         argv=(),
-        env=(EnvVar("HF_HOME", VolumePath("models", ""), "where the engine looks for it"),),
+        env=(
+            EnvVar("HF_HUB_CACHE", VolumePath("models", "hub"), "where the engine looks for it"),
+            EnvVar("HF_HOME", "/tmp/huggingface", "logs of the download"),  # noqa: S108
+        ),
         image=image,
         mounts=(Mount("models", "/models", False, "the download goes here"),),
         secrets=(HF_TOKEN if not plan.gated else HF_TOKEN_REQUIRED,),

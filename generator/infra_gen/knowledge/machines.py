@@ -12,7 +12,7 @@ from infra_gen.model.plan import Machine
 from infra_gen.model.sourced import Sourced
 
 _PREFIX = re.compile(r"^(\d+)\s*x\s*(?=[a-z])", re.IGNORECASE)
-_BARE_PREFIX = re.compile(r"^(\d)x(\d{4}.*)$", re.IGNORECASE)
+_BARE_PREFIX = re.compile(r"^(\d+)x(\d{4}.*)$", re.IGNORECASE)
 _SUFFIX = re.compile(r":(\d+)$")
 _MEMORY = re.compile(r"-(\d+)gb$")
 

@@ -11,8 +11,8 @@ from infra_gen.knowledge import store
 from infra_gen.knowledge.hf_config import read_architecture, read_quantization
 from infra_gen.model.facts import ModelFacts
 from infra_gen.model.llm import Architecture, ModelPreset
+from infra_gen.model.params import count_params
 from infra_gen.model.sourced import Sourced
-from infra_gen.plan.weights import count_params
 
 # The day a folder's config.json is read has no meaning for its facts, and output may not depend on
 # the clock: one fixed date for all folders.

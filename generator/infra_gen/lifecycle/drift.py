@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,11 @@ def disk_sha256(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def is_executable(path: Path) -> bool:
+    """Whether its owner may run it; asked of the mode, for some mounts run nothing."""
+    return path.is_file() and bool(path.stat().st_mode & stat.S_IXUSR)
+
+
 def find_drift(root: Path, rendered: Mapping[str, File], lock: Lock) -> list[Drift]:
     """Compare every managed file; seeded files and files of your own are never drift."""
     found = []
@@ -74,6 +80,6 @@ def _compare(root: Path, path: str, file: File, lock: Lock) -> list[Drift]:
         kind: Kind = "stale" if locked and locked.sha256 == have else "edited"
         text = place.read_bytes().decode("utf-8", errors="replace")
         return [Drift(path, kind, _diff(path, text, file.text))]
-    if os.access(place, os.X_OK) != file.executable and os.name == "posix":
+    if is_executable(place) != file.executable and os.name == "posix":
         return [Drift(path, "mode")]
     return []

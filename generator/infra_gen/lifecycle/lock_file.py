@@ -24,6 +24,8 @@ from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Stack
 
+_MAX_BYTES = 5_000_000
+
 
 def resolved_of(plan: Plan) -> Resolved:
     """What `auto` became."""
@@ -78,10 +80,12 @@ def lock_text(lock: Lock) -> str:
 
 def read_lock(path: Path) -> Lock:
     """The lock in `path`; SpecError (exit 4) when it is missing, newer or damaged."""
-    text = read_text(path)
+    text = read_text(path, _MAX_BYTES)
     remedy = "restore it from version control, or run infra-gen new in an empty folder"
     try:
         document = json.loads(text)
+    except RecursionError as error:
+        raise SpecError("not a lock: nested too deeply", where=str(path), hint=remedy) from error
     except json.JSONDecodeError as error:
         raise SpecError(
             f"not valid JSON: {error.msg}", where=f"{path}:{error.lineno}", hint=remedy

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,7 +14,8 @@ from infra_gen.errors import SpecError, did_you_mean
 from infra_gen.model.spec import Spec, reserved
 from infra_gen.render.yamldoc import Noted, dump
 
-_MAX_BYTES = 1_000_000  # a spec is a page; more is a mistake or an attack
+_MAX_BYTES = 100_000  # a spec is a page; more is a mistake or an attack
+_MAX_NODES, _MAX_DEPTH = 5_000, 20  # aliases can make much of little
 _SCHEMA_LINE = "# yaml-language-server: $schema=.infra-gen/spec.schema.json\n"
 
 _COMMENTS = {
@@ -56,7 +57,7 @@ def read_spec(path: Path) -> Spec:
     from ruamel.yaml import YAML  # noqa: PLC0415 - 30 ms that `--help` need not pay
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
-    text = read_text(path)
+    text = read_text(path, _MAX_BYTES)
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")):
             raise SpecError(
@@ -77,10 +78,10 @@ def read_spec(path: Path) -> Spec:
     return _validated(document, path)
 
 
-def read_text(path: Path) -> str:
-    """The file as UTF-8 text; SpecError when it is missing, too large or not text."""
+def read_text(path: Path, limit: int) -> str:
+    """The file as UTF-8 text; SpecError when it is missing, above `limit` bytes or not text."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        if path.stat().st_size > limit:
             raise SpecError("far larger than any spec or lock", where=str(path))
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
@@ -101,17 +102,27 @@ def _validated(document: Mapping[str, Any], path: Path) -> Spec:
         )
     _refuse_reserved(document, path)
     try:
-        return Spec.model_validate(_plain(document))
+        plain = _plain(document, [_MAX_NODES], _MAX_DEPTH)
+    except ValueError as error:
+        raise SpecError(str(error), where=str(path)) from error
+    try:
+        return Spec.model_validate(plain)
     except ValidationError as error:
         raise _spec_error(error, document, path) from error
 
 
-def _plain(node: Any) -> Any:
-    """Round-trip containers as plain ones, so that validation sees lists and dicts."""
+def _plain(node: Any, nodes_left: list[int], depth: int) -> Any:
+    """Round-trip containers as plain ones, so that validation sees lists and dicts.
+
+    Raises ValueError once aliases have unfolded to more than any spec holds.
+    """
+    nodes_left[0] -= 1
+    if nodes_left[0] < 0 or depth < 0:
+        raise ValueError("aliases unfold to more than any spec holds")
     if isinstance(node, Mapping):
-        return {str(k): _plain(v) for k, v in node.items()}
+        return {str(k): _plain(v, nodes_left, depth - 1) for k, v in node.items()}
     if isinstance(node, list):
-        return [_plain(v) for v in node]
+        return [_plain(v, nodes_left, depth - 1) for v in node]
     return node
 
 
@@ -152,11 +163,36 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     record: type[BaseModel] = Spec
     for key in loc[:-1]:
         field = record.model_fields.get(str(key))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        record = inner
+        inner = _record_in(field.annotation) if field else None
+        record = inner or record  # list positions and names of union members lead no deeper
     return list(record.model_fields)
+
+
+def _record_in(annotation: Any) -> type[BaseModel] | None:
+    """The record that an annotation names, also inside a union or tuple."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((r for a in get_args(annotation) if (r := _record_in(a))), None)
+
+
+def key_path(loc: Sequence[Any]) -> str:
+    """Pydantic's place of an error as the keys that a user wrote, without names of union members."""
+    kept: list[str] = []
+    record: type[BaseModel] | None = Spec
+    for part in loc:
+        if isinstance(part, int):
+            kept.append(str(part))
+        elif record and part != record.__name__ and "[" not in part:
+            kept.append(part)
+            field = record.model_fields.get(part)
+            record = _record_in(field.annotation) if field else None
+    return ".".join(kept)
+
+
+def complaint(error: Mapping[str, Any]) -> str:
+    """One validation error in words."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{message}, got {error['input']!r:.80}"
 
 
 def _spec_error(error: ValidationError, document: Any, path: Path) -> SpecError:
@@ -164,13 +200,11 @@ def _spec_error(error: ValidationError, document: Any, path: Path) -> SpecError:
     # Of a union (engine: name or mapping) the shortest complaint is about the form that was written.
     first = min(errors, key=lambda e: (e["type"] != "extra_forbidden", len(e["loc"])))
     loc = tuple(first["loc"])
-    dotted = ".".join(
-        str(part) for part in loc if not str(part).startswith(("literal", "EngineCh"))
-    )
-    where = f"{path}:{_line(document, loc)}"
+    dotted = key_path(loc)
+    where = f"{path}:{_line(document, tuple(dotted.split('.')))}"
     if first["type"] == "extra_forbidden":
         hint = did_you_mean(str(loc[-1]), _known_keys(loc))
         return SpecError(f"unknown key {dotted!r}", where=where, hint=hint)
     if first["type"] == "missing":
         return SpecError(f"{dotted} is missing", where=where, hint=f"add {dotted}: ...")
-    return SpecError(f"{dotted}: {first['msg']}, got {first['input']!r:.80}", where=where)
+    return SpecError(f"{dotted}: {complaint(first)}", where=where)

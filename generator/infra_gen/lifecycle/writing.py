@@ -3,39 +3,50 @@
 A new folder is staged beside its place and renamed. Into an existing folder a journal is written
 first: files are staged under `.infra-gen/pending/`, `.infra-gen/journal.json` appears by rename (the
 moment that counts), then each file is moved to its place. The next command finishes a journal that
-it finds, and throws away what was staged without one.
+it finds, and throws away what was staged without one. One process at a time writes into a folder.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from infra_gen.errors import UsageError
+from infra_gen.errors import SpecError, UsageError
 from infra_gen.model.filetree import File, safe_path
 
 STATE_DIR = ".infra-gen"
 _PENDING = "pending"
 _JOURNAL = "journal.json"
+_FOLDERS = "folders.json"
 _STAGE_MARK = ".infra-gen-new-"
+_STAGED = re.compile(r"\d{5}")
+_UNCHANGED = "nothing was changed; free space or fix permissions, then run it again"
+_UNFINISHED = "the change is under way: free space or fix permissions, and the next command ends it"
 
 
-def _mode(file: File) -> int:
-    return 0o755 if file.executable else 0o644
+def _make_folders(folder: Path) -> None:
+    """`folder` and its parents; containers read them, so the umask does not count."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+        one.chmod(0o755)
 
 
 def _write_file(path: Path, file: File) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folders(path.parent)
     with path.open("wb") as stream:
         stream.write(file.data)
         stream.flush()
         os.fsync(stream.fileno())
-    path.chmod(_mode(file))
+    path.chmod(0o755 if file.executable else 0o644)
 
 
 def _sync_dir(path: Path) -> None:
@@ -47,7 +58,7 @@ def _sync_dir(path: Path) -> None:
 
 
 @contextmanager
-def _as_user_error(root: Path):  # type: ignore[no-untyped-def]  # a context manager of one line
+def _as_user_error(root: Path, hint: str = _UNCHANGED) -> Iterator[None]:
     """Disk trouble as a message: full, read-only, no permission."""
     try:
         yield
@@ -55,33 +66,74 @@ def _as_user_error(root: Path):  # type: ignore[no-untyped-def]  # a context man
         raise UsageError(
             f"cannot write: {error.strerror or error}",
             where=str(error.filename or root),
-            hint="nothing was changed; free space or fix permissions, then run it again",
+            hint=hint,
         ) from error
 
 
-def write_new_folder(root: Path, files: Mapping[str, File]) -> None:
-    """Write `files` as the folder `root`, which must not exist (or be an empty folder)."""
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait until no other process writes here; a killed one holds nothing."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # file systems without locks: as safe as one process at a time
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_new(root: Path, files: Mapping[str, File]) -> None:
+    """Write `files` as the folder `root`, or into it when it exists: all of them, or nothing.
+
+    Raises UsageError listing every path that is in the way.
+    """
     with _as_user_error(root):
-        parent = root.parent
-        parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f"{_STAGE_MARK}{root.name}-", dir=parent))
-        try:
-            for path, file in files.items():
-                _write_file(stage / safe_path(path), file)
-            stage.chmod(0o755)
-            stage.replace(root)
-        except BaseException:
-            shutil.rmtree(stage, ignore_errors=True)
-            raise
-        _sync_dir(parent)
-
-
-def clean_stages(parent: Path, name: str) -> None:
-    """Remove what a killed `write_new_folder` left beside `parent/name`."""
-    if not parent.is_dir():
+        exists = os.path.lexists(root)
+    if exists and not root.is_dir():
+        raise UsageError("exists and is not a folder", where=str(root), hint="choose another name")
+    if not exists:
+        _write_folder(root, files)
         return
-    for stage in parent.glob(f"{_STAGE_MARK}{name}-*"):
+    with _as_user_error(root), _locked(root):
+        _finish(root)
+        blocked = in_the_way(root, files)
+        if blocked:
+            raise UsageError(
+                f"{len(blocked)} of the files to write exist already: {', '.join(blocked)}",
+                where=str(root),
+                hint="choose another folder; for a deployment made before, use infra-gen update",
+            )
+        _apply(root, files, ())
+
+
+def _write_folder(root: Path, files: Mapping[str, File]) -> None:
+    parent = root.parent
+    missing = [p for p in (parent, *parent.parents) if not p.exists()]
+    try:
+        with _as_user_error(root):
+            parent.mkdir(parents=True, exist_ok=True)
+            with _locked(parent):
+                _stage_and_rename(root, files)
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):  # another process may use it by now
+                folder.rmdir()
+        raise
+
+
+def _stage_and_rename(root: Path, files: Mapping[str, File]) -> None:
+    for left in root.parent.glob(f"{_STAGE_MARK}*"):  # by a killed process: the lock is ours
+        shutil.rmtree(left, ignore_errors=True)
+    stage = Path(tempfile.mkdtemp(prefix=_STAGE_MARK, dir=root.parent))
+    try:
+        for path, file in files.items():
+            _write_file(stage / safe_path(path), file)
+        stage.chmod(0o755)
+        stage.replace(root)
+    except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
+        raise
+    _sync_dir(root.parent)
 
 
 def in_the_way(root: Path, paths: Iterable[str]) -> list[str]:
@@ -98,66 +150,141 @@ def in_the_way(root: Path, paths: Iterable[str]) -> list[str]:
 
 def apply_changes(root: Path, write: Mapping[str, File], delete: Iterable[str] = ()) -> None:
     """Write and delete below the existing folder `root`, all or nothing."""
-    recover(root)
-    state = root / STATE_DIR
+    with _as_user_error(root), _locked(root):
+        _finish(root)
+        _apply(root, write, delete)
+
+
+def _apply(root: Path, write: Mapping[str, File], delete: Iterable[str]) -> None:
+    state = _state(root)
     pending = state / _PENDING
     removed = sorted(safe_path(path) for path in delete)
     entries = [
         {"path": safe_path(path), "staged": f"{number:05d}"}
         for number, path in enumerate(sorted(write))
     ]
-    with _as_user_error(root):
-        made_state = not state.exists()
-        try:
-            pending.mkdir(parents=True)
-            for entry in entries:
-                _write_file(pending / entry["staged"], write[entry["path"]])
-            _check_parents(root, write)
-            text = json.dumps({"write": entries, "delete": removed}, indent=1) + "\n"
-            _write_file(pending / _JOURNAL, File(text))
-            _sync_dir(pending)
-        except BaseException:
-            shutil.rmtree(pending, ignore_errors=True)
-            if made_state:
-                with suppress(OSError):
-                    state.rmdir()
-            raise
-        (pending / _JOURNAL).replace(state / _JOURNAL)
-        _sync_dir(state)
-    recover(root)
+    try:
+        _make_folders(pending)
+        _write_file(pending / _FOLDERS, File(json.dumps(_missing_folders(root, write))))
+        for entry in entries:
+            _write_file(pending / entry["staged"], write[entry["path"]])
+        _check_places(root, write)
+        text = json.dumps({"write": entries, "delete": removed}, indent=1) + "\n"
+        _write_file(pending / _JOURNAL, File(text))
+        _sync_dir(pending)
+    except BaseException:
+        _undo(root)
+        raise
+    (pending / _JOURNAL).replace(state / _JOURNAL)
+    _sync_dir(state)
+    _finish(root)
 
 
-def _check_parents(root: Path, write: Mapping[str, File]) -> None:
+def _state(root: Path) -> Path:
+    state = root / STATE_DIR
+    if state.is_symlink():
+        raise UsageError("is a link; infra-gen keeps its state in a folder", where=str(state))
+    return state
+
+
+def _missing_folders(root: Path, write: Mapping[str, File]) -> list[str]:
+    """Folders that the change makes, so that undoing it can remove them."""
+    folders = {p for path in write for p in (root / path).parents if root in p.parents}
+    return sorted(p.relative_to(root).as_posix() for p in folders if not p.exists())
+
+
+def _check_places(root: Path, write: Mapping[str, File]) -> None:
     """Make the folders before the point of no return, so that only renames follow it."""
     for path in write:
-        parent = (root / path).parent
-        parent.mkdir(parents=True, exist_ok=True)
-        if root.resolve() not in (parent.resolve(), *parent.resolve().parents):
+        target = root / path
+        _make_folders(target.parent)
+        if not _inside(root, target.parent):
             raise UsageError(f"{path} leads out of the folder through a link", where=str(root))
-        if not os.access(parent, os.W_OK):
-            raise PermissionError(13, "permission denied", str(parent))
+        if not os.access(target.parent, os.W_OK):
+            raise PermissionError(13, "permission denied", str(target.parent))
+        if target.is_dir() and not target.is_symlink():
+            raise UsageError("a folder is in the place of a file", where=str(target))
+
+
+def _inside(root: Path, folder: Path) -> bool:
+    real = folder.resolve()
+    return root.resolve() in (real, *real.parents)
 
 
 def recover(root: Path) -> bool:
     """Finish or undo what a killed command left; True when there was something."""
     state = root / STATE_DIR
+    if not state.is_dir() or state.is_symlink():
+        return False
+    unfinished = (state / _JOURNAL).exists() or (state / _PENDING).exists()
+    if not unfinished and any(state.iterdir()):
+        return False
+    with _as_user_error(root, _UNFINISHED), _locked(root):
+        return _finish(root)
+
+
+def _finish(root: Path) -> bool:
+    state = _state(root)
     journal, pending = state / _JOURNAL, state / _PENDING
     if not journal.is_file():
-        if not pending.is_dir():
-            return False
-        with _as_user_error(root):
-            shutil.rmtree(pending)
-        return True
-    with _as_user_error(root):
-        plan = json.loads(journal.read_text("utf-8"))
-        for entry in plan["write"]:
-            staged = pending / entry["staged"]
-            if staged.is_file():  # else it is in its place already
-                staged.replace(root / safe_path(entry["path"]))
-        for path in plan["delete"]:
-            (root / safe_path(path)).unlink(missing_ok=True)
-        for folder in sorted({(root / e["path"]).parent for e in plan["write"]}):
+        found = pending.is_dir()
+        _undo(root)
+        return found
+    writes, deletes = _read_journal(root, journal)
+    with _as_user_error(root, _UNFINISHED):
+        for staged, target in writes:
+            if (pending / staged).is_file():  # else it is in its place already
+                _make_folders(target.parent)
+                (pending / staged).replace(target)
+        for target in deletes:
+            target.unlink(missing_ok=True)
+        for folder in sorted({target.parent for _, target in writes}):
             _sync_dir(folder)
+        for target in deletes:
+            _drop_empty(root, target.parent)
         journal.unlink()
         shutil.rmtree(pending, ignore_errors=True)
     return True
+
+
+def _read_journal(root: Path, journal: Path) -> tuple[list[tuple[str, Path]], list[Path]]:
+    """(staged name, place) to move, and places to delete. SpecError when it is not one of ours."""
+    try:
+        plan: Any = json.loads(journal.read_text("utf-8"))
+        writes = [(str(e["staged"]), root / safe_path(e["path"])) for e in plan["write"]]
+        deletes = [root / safe_path(path) for path in plan["delete"]]
+        if not all(_STAGED.fullmatch(staged) for staged, _ in writes):
+            raise ValueError("staged files have five digits")
+        if not all(_inside(root, place.parent) for place in (*deletes, *(w[1] for w in writes))):
+            raise ValueError("a path leads out of the folder")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SpecError(
+            "this journal of a half-done change is damaged",
+            where=str(journal),
+            hint="delete it, then compare the folder with version control",
+        ) from error
+    return writes, deletes
+
+
+def _drop_empty(root: Path, folder: Path) -> None:
+    while root in folder.parents:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _undo(root: Path) -> None:
+    """Throw away what was staged, and the empty folders made for it."""
+    state = root / STATE_DIR
+    pending = state / _PENDING
+    with suppress(OSError, ValueError, TypeError):
+        for folder in reversed(json.loads((pending / _FOLDERS).read_text("utf-8"))):
+            with suppress(OSError):  # not empty, or never made
+                (root / safe_path(folder)).rmdir()
+    if pending.is_symlink():
+        pending.unlink()
+    shutil.rmtree(pending, ignore_errors=True)
+    with suppress(OSError):
+        state.rmdir()

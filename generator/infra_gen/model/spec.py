@@ -48,8 +48,8 @@ class Load(Record):
     users: int = Field(default=1, gt=0, le=1_000_000)
     workload: str = "chat"
     context: int | Literal["auto"] = Field(default="auto")
-    ttft_ms: float | None = Field(default=None, gt=0)
-    tpot_ms: float | None = Field(default=None, gt=0)
+    ttft_ms: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tpot_ms: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _context_is_sane(self) -> Load:
@@ -76,6 +76,8 @@ class Storage(Record):
     def _path_is_absolute(self) -> Storage:
         if self.path != "auto" and not self.path.startswith("/"):
             raise ValueError("storage.path is an absolute folder of the host, or auto")
+        if any(ord(letter) < 32 for letter in self.path):
+            raise ValueError("storage.path holds a control character")
         return self
 
 

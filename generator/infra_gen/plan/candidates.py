@@ -151,6 +151,13 @@ def candidates(facts: Facts, spec: Spec, pins: Resolved | None) -> Iterator[Cand
             yield from _of_model(facts, spec, pins, model, engine)
 
 
+def _context_problem(spec: Spec, model: ModelFacts) -> str | None:
+    limit = model.preset.architecture.max_context
+    if spec.load.context == "auto" or spec.load.context <= limit:
+        return None
+    return f"its context ends at {limit} tokens, {spec.load.context} are asked for"
+
+
 def _of_model(
     facts: Facts, spec: Spec, pins: Resolved | None, model: ModelFacts, engine: str
 ) -> Iterator[Candidate]:
@@ -161,6 +168,7 @@ def _of_model(
         problem = None
         if engine == "vllm":
             problem = quantization.vllm_can_run(weights.quantization, facts.machine, capabilities)
+        problem = problem or _context_problem(spec, model)
         for parallelism, illegal in _splits(engine, model, weights, facts.machine, pins):
             pinned = replace(weights, revision=pins.revision) if pins else weights
             yield Candidate(engine, model, pinned, parallelism, problem or illegal)

@@ -6,25 +6,17 @@ import math
 from dataclasses import dataclass, replace
 
 from infra_gen.model.facts import Facts
-from infra_gen.model.llm import Architecture, ModelPreset
+from infra_gen.model.llm import Architecture
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import (
-    Limits,
-    Memory,
-    Parallelism,
-    Performance,
-    Plan,
-    Point,
-    Weights,
-)
+from infra_gen.model.plan import Limits, Memory, Performance
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load, memory
 from infra_gen.plan.candidates import Candidate
 from infra_gen.plan.memory import Shape
-from infra_gen.plan.speed import SpeedModel
+from infra_gen.plan.under_load import LoadModel
 
 _MAX_SLOTS = 64
-_MOST_USERS = 100_000
+_MAX_SEQS = 1024  # vLLM's own default for its largest cards; more wait in its queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,42 +44,7 @@ def _round_seqs(engine: str, needed: int) -> int:
     """VLLM captures graphs at multiples of eight, so its limit is rounded up to one."""
     if engine == "llama.cpp":
         return min(needed, _MAX_SLOTS)
-    return math.ceil(needed / 8) * 8
-
-
-def _speed(candidate: Candidate, facts: Facts, mem: Memory) -> SpeedModel:
-    return _speed_model(
-        facts, candidate.engine, candidate.model.preset, candidate.weights,
-        candidate.parallelism, mem,
-    )  # fmt: skip
-
-
-def _speed_model(
-    facts: Facts,
-    engine: str,
-    preset: ModelPreset,
-    weights: Weights,
-    split: Parallelism,
-    mem: Memory,
-) -> SpeedModel:
-    return SpeedModel(
-        machine=facts.machine,
-        engine=engine,
-        devices=split.tensor * split.layer_split,
-        tensor=split.layer_split == 1,
-        weight_bytes=weights.bytes,
-        params_total=preset.params_total.value or 0,
-        params_active=preset.params_active.value or 0,
-        arch=preset.architecture,
-        kv_bytes_per_token=mem.kv_bytes_per_token * split.tensor,
-        calibration=facts.calibration,
-    )
-
-
-def speed_of(plan: Plan, facts: Facts) -> SpeedModel:
-    """The speed model of a finished plan, for further points."""
-    preset = next(m.preset for m in facts.models if m.preset.id == plan.model_id)
-    return _speed_model(facts, plan.engine, preset, plan.weights, plan.parallelism, plan.memory)
+    return min(_MAX_SEQS, math.ceil(needed / 8) * 8)
 
 
 def _memory(candidate: Candidate, facts: Facts, limits: Limits) -> Memory:
@@ -129,72 +86,6 @@ def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits) -> Limits:
             break
         slots -= 1
     return replace(limits, max_num_seqs=slots)
-
-
-class LoadModel:
-    """The workload on one evaluated shape: peaks and users."""
-
-    def __init__(self, facts: Facts, spec: Spec, candidate: Candidate, mem: Memory) -> None:
-        """Keep what the closed loop needs."""
-        self.workload = facts.workload
-        self.data = candidate.parallelism.data
-        self.speed = _speed(candidate, facts, mem)
-        self.spec = spec
-
-    def residence_s(self, concurrency: int) -> float | None:
-        """Seconds of a mean request with `concurrency` requests over all replicas."""
-        per_replica = math.ceil(concurrency / self.data)
-        return self.speed.residence_s(
-            per_replica, self.workload.input_tokens.mean, self.workload.output_tokens.mean
-        )
-
-    def peak(self, users: int) -> int:
-        """Requests at once at the 95th percentile, over all replicas."""
-        return load.peak_concurrency(users, self.workload, self.residence_s)
-
-    def typical(self, users: int) -> int:
-        """Requests at once on average, over all replicas."""
-        return load.typical_concurrency(users, self.workload, self.residence_s)
-
-    def point(self, concurrency: int) -> Point:
-        """Speed of one replica on median requests."""
-        return self.speed.point(
-            concurrency, self.workload.input_tokens.low, self.workload.output_tokens.low
-        )
-
-    def capacity(self, limits: Limits, mem: Memory) -> int:
-        """Requests at once that cache and limits carry, over all replicas."""
-        best = 0
-        for concurrency in range(1, limits.max_num_seqs + 1):
-            need = load.cache_tokens_needed(self.workload, concurrency, limits.context)
-            if need > mem.kv_cache_tokens:
-                break
-            best = concurrency
-        return best * self.data
-
-    def meets_targets(self, concurrency: int) -> bool:
-        """Whether the targets that the user wrote hold at this load."""
-        point = self.point(math.ceil(concurrency / self.data))
-        wanted = self.spec.load
-        ttft_ok = not wanted.ttft_ms or (point.ttft_ms or math.inf) <= wanted.ttft_ms
-        return ttft_ok and (not wanted.tpot_ms or (point.tpot_ms or math.inf) <= wanted.tpot_ms)
-
-    def users_supported(self, capacity: int) -> int:
-        """The largest number of users whose peak has cache and meets the targets."""
-
-        def carries(users: int) -> bool:
-            peak = self.peak(users)
-            return peak <= capacity and self.meets_targets(peak)
-
-        if not capacity or not carries(1):
-            return 0
-        low, high = 1, 2
-        while high <= _MOST_USERS and carries(high):
-            low, high = high, high * 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if carries(middle) else (low, middle)
-        return low
 
 
 def context_for(spec: Spec, facts: Facts, arch: Architecture) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from infra_gen.errors import DoesNotFitError, UsageError
+from infra_gen.errors import DoesNotFitError, InfraGenError, UsageError, did_you_mean
 from infra_gen.model.calibration import known
 from infra_gen.model.facts import Facts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import GIB, Machine, Plan, Startup
 from infra_gen.model.spec import Spec
-from infra_gen.plan import load
+from infra_gen.plan import load, quantization
 from infra_gen.plan.choose import Choice, choose, nearest_plans
 from infra_gen.plan.evaluate import Evaluated
 from infra_gen.plan.reasons import decisions_of
@@ -123,7 +123,32 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> DoesNotFitError:
+def _check_quantization(spec: Spec) -> None:
+    names = {name.lower(): name for name in quantization.QUALITY}
+    if spec.quantization.lower() not in ("auto", *names):
+        raise UsageError(
+            f"unknown quantization {spec.quantization!r}",
+            where="quantization",
+            hint=did_you_mean(spec.quantization, names),
+        )
+
+
+def _no_checkpoint(facts: Facts, spec: Spec) -> UsageError:
+    models = "no model" if facts.auto_model else facts.models[0].preset.name
+    engine = "any engine" if spec.engine_name == "auto" else spec.engine_name
+    verb = "has a" if facts.auto_model else "has no known"
+    asked = "" if spec.quantization == "auto" else f"{spec.quantization} "
+    known = sorted({c.quantization for m in facts.models for c in m.preset.checkpoints})
+    return UsageError(
+        f"{models} {verb} {asked}checkpoint that {engine} could load on this machine",
+        where="quantization",
+        hint="known: " + ", ".join(known) if known else None,
+    )
+
+
+def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> InfraGenError:
+    if not choice.closest and not choice.alternatives:
+        return _no_checkpoint(facts, spec)
     name = facts.machine.name
     count = f"{facts.machine.devices} x " if facts.machine.devices > 1 else ""
     nearest = nearest_plans(facts, spec, everything)
@@ -135,15 +160,11 @@ def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> Does
             f"{label} does not fit {count}{name}: {closest.shortfall_gib:.1f} GiB short per device "
             f"(weights {closest.memory.weights_gib:.1f} GiB of {facts.machine.usable_gib:.1f} GiB usable)"
         )
-    elif choice.alternatives:
+    else:
         first = choice.alternatives[0]
         message = (
             f"no legal plan on {count}{name}: {first.model} {first.quantization}: {first.why_not}"
         )
-    else:
-        asked = "" if spec.quantization == "auto" else f" in {spec.quantization}"
-        models = "any model" if facts.auto_model else facts.models[0].preset.name
-        message = f"no checkpoint of {models}{asked} is known that {spec.engine_name} could load"
     refused = None
     if choice.closest:
         refused = replace(
@@ -164,6 +185,7 @@ def make_plan(facts: Facts, spec: Spec, pins: Resolved | None, everything: Facts
     target = _target(spec, facts.machine, pins)
     _check_engine(spec, facts)
     _check_context(spec, facts)
+    _check_quantization(spec)
     choice = choose(facts, spec, pins)
     if choice.best is None:
         raise _refuse(facts, spec, choice, everything)

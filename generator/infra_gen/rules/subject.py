@@ -8,7 +8,9 @@ from infra_gen.model.engine import EngineInfo
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Stack
+from infra_gen.rules.command_line import CommandLine, command_line
 from infra_gen.rules.deployment import Deployment
+from infra_gen.rules.service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +22,26 @@ class Subject:
     stack: Stack
     engine: EngineInfo
     deployment: Deployment
+
+    @property
+    def service(self) -> Service | None:
+        """The engine as deployed, None when no file states one."""
+        return self.deployment.engine
+
+    @property
+    def command(self) -> CommandLine | None:
+        """Its command line, read as that engine reads it."""
+        service = self.deployment.engine
+        if service is None:
+            return None
+        return command_line(service, self.engine.table, self.deployment.environment(service))
+
+    @property
+    def title(self) -> str:
+        """Engine and version for messages, such as `vllm 0.33.0`."""
+        return f"{self.engine.name} {self.engine.version}"
+
+    @property
+    def fetch_names(self) -> frozenset[str]:
+        """Services that run once and end."""
+        return frozenset(s.name for s in self.stack.services if s.role == "fetch")

@@ -19,6 +19,7 @@ from infra_gen.targets.names import (
     image_of,
     is_built,
     secrets_of,
+    stop_note,
 )
 from infra_gen.targets.readme import readme
 from infra_gen.targets.repository import Ignored, device_groups, env_example, ignore_file, workflow
@@ -65,7 +66,7 @@ class KeyView:
 
     header: str
     key: str
-    stop_seconds: int
+    stop_note: str
 
 
 def legal(plan: Plan) -> str | None:
@@ -77,7 +78,6 @@ def legal(plan: Plan) -> str | None:
 
 def emit(stack: Stack) -> FileTree:
     """The whole deployment."""
-    engine = engine_of(stack)
     monitoring = _monitoring(stack)
     config = ConfigFolder("./monitoring", config_hash(monitoring))
     files: dict[str, File] = {
@@ -92,7 +92,7 @@ def emit(stack: Stack) -> FileTree:
     }
     key = api_key(stack)
     if key:
-        view = KeyView(HEADER, key.name, engine.stop_seconds)
+        view = KeyView(HEADER, key.name, stop_note(stack))
         files["bin/rotate-key"] = _script("rotate-key", view)
     if stack.has("fetch"):
         fetch = stack.service("fetch")

@@ -21,6 +21,7 @@ from infra_gen.targets.names import (
     engine_of,
     label,
     model_folder,
+    stop_note,
 )
 from infra_gen.targets.readme import readme
 from infra_gen.targets.repository import Ignored, env_example, ignore_file, workflow
@@ -64,6 +65,7 @@ class MacView:
     start_s: int
     stop_seconds: int
     stop_tries: int
+    stop_note: str
     ram_mib: int
     device_mib: int
     model_paths: tuple[str, ...]
@@ -156,6 +158,7 @@ def _view(stack: Stack) -> MacView:
         health_path=engine.probe.path if engine.probe else "/health",
         start_s=engine.probe.start_s if engine.probe else plan.startup.budget_s,
         stop_seconds=engine.stop_seconds,
+        stop_note=stop_note(stack),
         stop_tries=engine.stop_seconds + 10,
         ram_mib=int(plan.machine.visible_gib * 1024),
         device_mib=int(plan.memory.planned_gib * 1024),

@@ -27,6 +27,14 @@ def image_of(service: Service) -> Image:
     return service.image
 
 
+def stop_note(stack: Stack) -> str:
+    """What happens to running answers when the engine stops."""
+    drain_s = stack.plan.startup.drain_s
+    return (
+        f"running answers have {drain_s} s to finish" if drain_s else "running answers are cut off"
+    )
+
+
 def is_built(stack: Stack, service: Service) -> bool:
     """Whether the service runs in the image that image/Dockerfile makes."""
     return stack.build_image and service.image == engine_of(stack).image

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from infra_gen.model.plan import GIB, Alternative, Decision
+from infra_gen.model.plan import GIB, Decision
 from infra_gen.model.stack import Alert, Secret, Stack
 from infra_gen.render.text import render
 from infra_gen.targets.capacity import CapacityView, Row, capacity, duration
@@ -18,6 +18,7 @@ from infra_gen.targets.names import (
     engine_of,
     label,
     secrets_of,
+    stop_note,
 )
 from infra_gen.targets.readme_facts import facts, unpinned
 from infra_gen.targets.repository import device_groups
@@ -49,7 +50,7 @@ class ReadmeView:
     model_gib: str
     download_time: str
     load_time: str
-    stop_seconds: int
+    stop_note: str
     label: str
     engine: str
     nvidia: bool
@@ -57,7 +58,6 @@ class ReadmeView:
     metrics: str
     alerts: tuple[Alert, ...]
     decisions: tuple[Decision, ...]
-    alternatives: tuple[Alternative, ...]
     unpinned: tuple[str, ...]
     capacity: CapacityView
 
@@ -88,7 +88,7 @@ def readme(stack: Stack, target: TargetKind) -> str:
         model_gib=f"{plan.weights.bytes / GIB:.1f} GiB",
         download_time=f"about {duration(plan.startup.download_s)}, depending on your connection",
         load_time=f"about {duration(plan.startup.load_s)}",
-        stop_seconds=engine.stop_seconds,
+        stop_note=stop_note(stack),
         label=label(stack),
         engine=engine.name,
         nvidia=engine.devices is not None and engine.devices.vendor == "nvidia",
@@ -96,7 +96,6 @@ def readme(stack: Stack, target: TargetKind) -> str:
         metrics=_metrics(stack, compose=compose),
         alerts=engine.alerts,
         decisions=plan.decisions,
-        alternatives=plan.alternatives,
         unpinned=unpinned(stack),
         capacity=capacity(plan),
     )

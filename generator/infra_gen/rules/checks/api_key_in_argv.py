@@ -1,0 +1,39 @@
+"""A key on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra_gen.model.finding import Finding
+from infra_gen.rules.contract import Rule
+from infra_gen.rules.places import at_flag
+from infra_gen.rules.subject import Subject
+
+RULE = Rule(
+    slug="api-key-in-argv",
+    severity="error",
+    confidence="high",
+    what="Reports keys and tokens given to the engine as an argument, `${API_KEY}` included.",
+    why="Every user of the machine reads arguments in the process list, and `docker inspect` and "
+    "logs repeat them. An empty variable before another flag also breaks vLLM's parser.",
+    bad="command:\n  - --api-key=${API_KEY}",
+    good="environment:\n  VLLM_API_KEY: ${API_KEY:?is not set, README.md says how}",
+    fix="Use VLLM_API_KEY or LLAMA_API_KEY in the environment, or llama.cpp's --api-key-file.",
+    sources=(
+        "https://github.com/vllm-project/vllm/blob/main/vllm/envs.py",
+        "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
+    ),
+)
+_FLAGS = ("--api-key", "--hf-token")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """One finding for each such flag."""
+    command = subject.command
+    if command is None:
+        return
+    for flag in _FLAGS:
+        used = command.of(flag)
+        if used:
+            message = f"{used.spelling} shows its value in the process list"
+            yield at_flag(RULE, subject, used.spelling, message)

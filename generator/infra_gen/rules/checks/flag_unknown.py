@@ -1,0 +1,62 @@
+"""Flags that the pinned engine version does not have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from infra_gen.model.engine_table import Table
+from infra_gen.model.finding import Finding
+from infra_gen.rules.command_line import Used, reads_equals
+from infra_gen.rules.contract import Rule
+from infra_gen.rules.places import at_flag
+from infra_gen.rules.subject import Subject
+
+RULE = Rule(
+    slug="flag-unknown",
+    severity="error",
+    confidence="high",
+    what="Reports flags on the engine's command line that the pinned version does not have: "
+    "removed ones, misspelt ones, and abbreviations.",
+    why="The engine exits at once with a usage error, and the container restarts for ever. An "
+    "abbreviation is worse: vLLM's parser takes it for any flag that begins so, which may be "
+    "another one in the next version.",
+    bad="command:\n  - --swap-space=4\n  - --max-model-l=8192",
+    good="command:\n  - --max-model-len=8192",
+    fix="Write a flag that this version has in full, or pin the version that has it.",
+    sources=(
+        "https://docs.vllm.ai/en/v0.31.0/cli/",
+        "kserve/kserve#4883",
+        "runpod-workers/worker-vllm#332",
+        "ggml-org/llama.cpp#28334",
+    ),
+)
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """One finding for each such flag."""
+    command = subject.command
+    if command is None:
+        return
+    table = command.table
+    for used in command.used:
+        if used.spec is None:
+            message = f"{subject.title} has no flag {used.spelling}{_why(used, table)}"
+            yield at_flag(RULE, subject, used.spelling, message)
+    if not reads_equals(table):
+        for word in command.positionals:
+            message = f"{subject.title} takes nothing without a flag, got {word!r}"
+            yield at_flag(RULE, subject, word, message)
+
+
+def _why(used: Used, table: Table) -> str:
+    name = used.spelling_known
+    gone = table.removed_flags.get(name)
+    if gone:
+        when = f" (gone by {gone.gone_by})" if gone.gone_by else " any more"
+        return when + (f"; instead: {gone.instead}" if gone.instead else "")
+    longer = sorted(flag for flag in table.flags if len(name) > 3 and flag.startswith(name))
+    if longer and name.startswith("--"):
+        return f"; in full: {' or '.join(longer[:3])}"
+    close = difflib.get_close_matches(name, sorted(table.flags), n=3, cutoff=0.75)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -1,0 +1,59 @@
+"""Values that the engine does not take for a flag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra_gen.model.engine_table import Table
+from infra_gen.model.finding import Finding
+from infra_gen.rules.command_line import Used, is_variable, reads_equals
+from infra_gen.rules.contract import Rule
+from infra_gen.rules.places import at_flag
+from infra_gen.rules.subject import Subject
+
+RULE = Rule(
+    slug="flag-value-wrong",
+    severity="error",
+    confidence="high",
+    what="Reports values that the pinned version does not take: outside the bounds or choices of "
+    "the flag, missing, or given to a switch.",
+    why="Some stop the engine at once. Others pass the parser and fail minutes later, when the "
+    "model is loaded: vLLM parses `--gpu-memory-utilization 1.5` and `--quantization nonsense`.",
+    bad="command:\n  - --enable-prefix-caching=true\n  - --gpu-memory-utilization=1.5",
+    good="command:\n  - --enable-prefix-caching\n  - --gpu-memory-utilization=0.92",
+    fix="Write a value that this version takes; switches stand alone and `--no-...` turns them off.",
+    sources=(
+        "https://docs.vllm.ai/en/v0.31.0/cli/",
+        "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
+    ),
+)
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """One finding for each flag with a wrong value."""
+    command = subject.command
+    if command is None:
+        return
+    for used in command.used:
+        problem = _problem(used, command.table)
+        if problem:
+            yield at_flag(RULE, subject, used.spelling, f"{subject.title}: {problem}")
+
+
+def _problem(used: Used, table: Table) -> str | None:
+    spec = used.spec
+    if spec is None or used.part:
+        return None
+    if used.joined and not reads_equals(table):
+        return f"{used.spelling}={used.value} is not read; the value stands after a space"
+    if used.spelling == "-O" and used.value in ("0", "1", "2", "3"):
+        return None  # vLLM rewrites -O3 to --optimization-level 3
+    if not used.values:
+        return spec.problem_with(None, used.spelling)
+    for value in used.values:
+        if is_variable(value):
+            continue
+        problem = spec.problem_with(value, used.spelling)
+        if problem:
+            return problem
+    return None

@@ -1,0 +1,117 @@
+"""The deployments that rule cases start from, built in memory, and how a case changes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from infra_gen import api
+from infra_gen.model.finding import Finding
+from infra_gen.model.plan import Plan
+from infra_gen.model.spec import Spec
+from infra_gen.model.stack import Stack
+from infra_gen.rules import registry
+from infra_gen.rules.deployment import read_deployment
+from infra_gen.rules.subject import Subject
+
+BASES: dict[str, dict[str, Any]] = {
+    "apple-m3": {"hardware": "apple-m3", "load": {"users": 5}, "model": "qwen3-1.7b"},
+    "2x4090": {"hardware": "2x4090", "load": {"users": 40}, "model": "qwen3-32b"},
+    "cpu": {"hardware": "cpu", "load": {"users": 1}, "model": "qwen3-0.6b"},
+    "rtx-3090": {
+        "hardware": "rtx-3090",
+        "load": {"users": 4},
+        "model": "qwen3-8b",
+        "engine": "llama.cpp",
+    },
+    "mi300x": {
+        "hardware": "mi300x",
+        "load": {"users": 20},
+        "model": "qwen3-32b",
+        "engine": "llama.cpp",
+    },
+    "official-image": {
+        "hardware": "rtx-3090",
+        "load": {"users": 8},
+        "model": "qwen3-8b",
+        "engine": "vllm",
+        "image": "official",
+    },
+}
+
+
+@cache
+def _built(base: str, changes: str) -> api.Built:
+    document = {"version": 1, "name": "chat", **BASES[base]}
+    for pair in changes.split("\n") if changes else ():
+        path, _, value = pair.partition("=")
+        _put(document, path.split("."), value)
+    return api.build(Spec.model_validate(document), Path.cwd())
+
+
+def _put(document: dict[str, Any], path: list[str], value: str) -> None:
+    *above, last = path
+    for key in above:
+        document[key] = dict(document.get(key, {}))
+        document = document[key]
+    document[last] = {"true": True, "false": False}.get(value, value)
+
+
+def built(base: str, spec: dict[str, Any] | None = None) -> api.Built:
+    """The deployment of that name, with dotted spec keys replaced."""
+    return _built(base, "\n".join(f"{key}={value}" for key, value in (spec or {}).items()))
+
+
+def edited(files: dict[str, str], edits: list[dict[str, str]]) -> dict[str, str]:
+    """`files` after the edits; one that does not match exactly once is a broken case."""
+    files = dict(files)
+    for edit in edits:
+        name = edit["file"]
+        if "create" in edit:
+            files[name] = edit["create"]
+        elif "append" in edit:
+            files[name] += edit["append"]
+        elif "delete" in edit:
+            del files[name]
+        elif "old" in edit:
+            assert files[name].count(edit["old"]) == 1, f"{name}: {edit['old']!r} not found once"
+            files[name] = files[name].replace(edit["old"], edit["new"])
+        else:
+            pattern = re.compile(edit["regex"], re.MULTILINE)
+            found = len(pattern.findall(files[name]))
+            assert found == int(edit.get("times", 1)), f"{name}: {edit['regex']!r} found {found} x"
+            files[name] = pattern.sub(edit["new"], files[name])
+    return files
+
+
+def changed(record: Any, path: str, value: Any) -> Any:
+    """A frozen record with the field at a dotted path replaced."""
+    head, _, rest = path.partition(".")
+    assert is_dataclass(record), f"{path}: not inside a record"
+    assert head in {field.name for field in fields(record)}, f"no field {head}"
+    return replace(record, **{head: changed(getattr(record, head), rest, value) if rest else value})  # type: ignore[type-var]
+
+
+def subject_of(case: dict[str, Any]) -> Subject:
+    """What the rules see of a case: its base with spec, plan and files changed."""
+    base = built(case["base"], case.get("spec"))
+    plan: Plan = base.plan
+    for path, value in case.get("plan", {}).items():
+        plan = changed(plan, path, value)
+    stack: Stack = replace(base.stack, plan=plan)
+    files = {path: file.text for path, file in base.tree.items()}
+    return Subject(
+        spec=base.spec,
+        plan=plan,
+        stack=stack,
+        engine=base.facts.engines[plan.engine],
+        deployment=read_deployment(edited(files, case.get("edits", []))),
+    )
+
+
+def findings(slug: str, case: dict[str, Any]) -> list[Finding]:
+    """What one rule says of a case."""
+    return sorted(registry.RULES[slug].check(subject_of(case)), key=lambda one: one.sort_key)
