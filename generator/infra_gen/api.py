@@ -144,14 +144,8 @@ def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
 
 def judge(spec: Spec, stack: Stack, facts: Facts, files: Mapping[str, str]) -> tuple[Finding, ...]:
     """Every rule on `files`, with what the spec allows marked."""
-    subject = Subject(
-        spec=spec,
-        plan=stack.plan,
-        stack=stack,
-        engine=facts.engines[stack.plan.engine],
-        deployment=read_deployment(files),
-    )
-    return rules.run(subject)
+    engine = facts.engines[stack.plan.engine]
+    return rules.run(Subject(spec, stack.plan, stack, engine, read_deployment(files)))
 
 
 def _with_state(built: Built) -> FileTree:

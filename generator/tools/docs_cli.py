@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
-import typer
-from tools.docs_markdown import page, table
+from typer.models import OptionInfo
 
 from infra_gen.cli import check, explain, new, plan, update, validate
 from infra_gen.cli.main import app
 from infra_gen.errors import ExitCode
+from tools.docs_markdown import page, table
 
 _MODULES: dict[str, Any] = {
     "new": new,
@@ -20,7 +22,7 @@ _MODULES: dict[str, Any] = {
     "check": check,
     "update": update,
 }
-_KINDS = {"String": "text", "Int": "whole number", "Float": "number", "Path": "path"}
+_KINDS = {str: "text", int: "whole number", float: "number", Path: "path", bool: "switch"}
 _CODES: dict[ExitCode, tuple[str, str]] = {
     ExitCode.CLEAN: ("Done, or nothing to complain about.", ""),
     ExitCode.USAGE: (
@@ -50,54 +52,60 @@ _CODES: dict[ExitCode, tuple[str, str]] = {
 
 def command_names() -> list[str]:
     """Every registered command, in the order of `infra-gen --help`."""
-    return list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    return [command.name or "" for command in app.registered_commands]
 
 
-def _kind(parameter: Any) -> str:
-    if getattr(parameter, "is_flag", False):
-        return "switch"
-    name = type(parameter.type).__name__
-    return next((word for start, word in _KINDS.items() if start in name), "text")
+def _kind(annotation: Any) -> str:
+    inner = [one for one in get_args(annotation) if one is not type(None)]
+    if inner:
+        return _kind(inner[0])
+    return _KINDS.get(annotation, "text")
 
 
-def _default(parameter: Any) -> str:
-    value = parameter.default
-    plain = value is None or callable(value) or not isinstance(value, str | int | float)
-    if plain or isinstance(value, bool):
-        return ""
-    return f"`{value}`"
+def _spellings(name: str, info: OptionInfo, kind: str) -> list[str]:
+    # Inside Annotated, typer keeps the first spelling where a default would be.
+    first = [info.default] if isinstance(info.default, str) else []
+    written = [part for one in [*first, *(info.param_decls or ())] for part in one.split("/")]
+    if written:
+        return sorted(written, key=lambda one: len(one) == 2)
+    plain = f"--{name.replace('_', '-')}"
+    return [plain, f"--no-{plain[2:]}"] if kind == "switch" else [plain]
 
 
-def _options(command: Any) -> str:
-    rows = []
-    for parameter in command.params:
-        if parameter.param_type_name == "argument":
-            metavar = parameter.metavar or f"[{parameter.name.upper()}]"
-            rows.append((f"`{metavar}`", "argument", parameter.help or ""))
-            continue
-        names = [*parameter.opts, *parameter.secondary_opts]
-        names.sort(key=lambda name: (len(name) == 2, name.startswith("--no-")))
-        text = parameter.help or ""
-        default = _default(parameter)
-        rows.append(
-            (", ".join(f"`{name}`" for name in names), _kind(parameter),
-             text + (f" Default {default}." if default else ""))
-        )  # fmt: skip
+def _option(name: str, parameter: inspect.Parameter, annotation: Any) -> tuple[str, str, str]:
+    plain, info = get_args(annotation)[:2]
+    kind = _kind(plain)
+    if not isinstance(info, OptionInfo):
+        return f"`{info.metavar or name.upper()}`", "argument, may be left out", info.help or ""
+    default = parameter.default
+    said = "" if default is None or isinstance(default, bool) else f" Default `{default}`."
+    names = ", ".join(f"`{one}`" for one in _spellings(name, info, kind))
+    return names, kind, f"{info.help or ''}{said}"
+
+
+def _options(command: Callable[..., object]) -> str:
+    """The parameters as the function declares them: typer's own output differs by version."""
+    hints = get_type_hints(command, include_extras=True)
+    rows = [
+        _option(name, parameter, hints[name])
+        for name, parameter in inspect.signature(command).parameters.items()
+    ]
     rows.append(("`--help`, `-h`", "switch", "Show the help and exit."))
     return table(["Name", "Takes", "Meaning"], rows)
 
 
 def cli_page() -> str:
     """docs/reference/cli.md: each command's help text as written, then its options."""
-    group: Any = typer.main.get_command(app)
+    commands = {command.name: command.callback for command in app.registered_commands}
     parts = [
-        f"{group.help}",
+        str(app.info.help),
         "`infra-gen --version` prints the version. Every command takes `--help`. "
         "[Exit codes](exit-codes.md) are the same for all.",
     ]
     for name in command_names():
-        text = inspect.cleandoc(_MODULES[name].HELP)
-        parts += [f"## infra-gen {name}", f"```text\n{text}\n```", _options(group.commands[name])]
+        text, callback = inspect.cleandoc(_MODULES[name].HELP), commands[name]
+        assert callback is not None, name  # noqa: S101 - typer registers functions only
+        parts += [f"## infra-gen {name}", f"```text\n{text}\n```", _options(callback)]
     return page("Commands", *parts)
 
 

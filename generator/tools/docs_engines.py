@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-
-from tools.docs_markdown import page, table
+from typing import Any
 
 from infra_gen import api
 from infra_gen.engines.registry import ENGINES
@@ -13,13 +12,14 @@ from infra_gen.knowledge.engines import engine_info
 from infra_gen.lifecycle.spec_file import read_spec
 from infra_gen.model.engine import EngineFacts, EngineInfo, Fact
 from infra_gen.resources import data_dir
+from tools.docs_markdown import page, table
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
 # A deployment of each engine, whose alert expressions are shown.
 _EXAMPLES = {"vllm": "2x4090-40-users", "llama.cpp": "apple-m3-5-users"}
 
 
-def _fact(name: str, fact: Fact[object]) -> tuple[str, str, str]:
+def _fact(name: str, fact: Fact[Any]) -> tuple[str, str, str]:
     value = fact.value
     if isinstance(value, tuple | list):
         value = ", ".join(map(str, value))
@@ -28,7 +28,7 @@ def _fact(name: str, fact: Fact[object]) -> tuple[str, str, str]:
 
 
 def _facts(facts: EngineFacts) -> list[tuple[str, str, str]]:
-    wanted: list[tuple[str, Fact[object]]] = [
+    wanted: list[tuple[str, Fact[Any]]] = [
         ("port", facts.http.port),
         ("health", facts.http.health_path),
         ("metrics", facts.http.metrics_path),
@@ -43,14 +43,14 @@ def _facts(facts: EngineFacts) -> list[tuple[str, str, str]]:
         ("drain by default, s", facts.shutdown.drain_default_seconds),
         ("user of the image", facts.container.user),
         ("user that also works", facts.container.nonroot_user),
-    ]  # type: ignore[list-item]  # Fact is invariant
+    ]
     return [_fact(name, fact) for name, fact in wanted]
 
 
 def _images(info: EngineInfo) -> str:
     rows = [
         (
-            f"{image.accelerator}{' (taken)' if image.default else ''}",
+            f"{image.accelerator}{' (default)' if image.default else ''}",
             f"`{image.repository}:{image.tag.format(version=info.version)}`",
             image.min_driver or "not established", ", ".join(image.platforms), image.verified,
         )

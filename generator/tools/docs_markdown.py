@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-BANNER = "<!-- Written by generator/tools/docs.py; run `make docs` instead of editing this page. -->"
+BANNER = (
+    "<!-- Written by generator/tools/docs.py; run `make docs` instead of editing this page. -->"
+)
 
 
 def cell(value: object) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tools.docs_markdown import cell, number, page, table
-
 from infra_gen.knowledge import store
 from infra_gen.model.calibration import ByArchitecture, ByDevices, Calibration, Efficiency
 from infra_gen.model.hardware import DevicePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.sourced import Sourced
 from infra_gen.model.workload import Workload
+from tools.docs_markdown import cell, number, page, table
 
 _MARK = "\\*"
 _ASSUMED = f"{_MARK} assumed or computed, not read somewhere: the preset's note says how."

@@ -9,12 +9,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from tools.docs_markdown import page, table
-from tools.docs_meanings import LOCK, PLAN, SPEC
 
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan_document import PlanDocument
 from infra_gen.model.spec import RESERVED_ENGINES, RESERVED_KEYS, RESERVED_TARGETS, Spec
+from tools.docs_markdown import page, table
+from tools.docs_meanings import LOCK, PLAN, SPEC
 
 _WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 _BOUNDS = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
@@ -60,7 +60,7 @@ def _default(field: FieldInfo) -> str:
         value = field.default_factory() if field.default_factory else None  # type: ignore[call-arg]
     if isinstance(value, BaseModel):
         return ""
-    if value == () or value == {}:
+    if value in ((), {}):
         return "empty"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
@@ -74,7 +74,7 @@ def _record_of(annotation: Any) -> tuple[type[BaseModel], str] | None:
     for inner in get_args(annotation):
         found = _record_of(inner)
         if found:
-            many = {tuple: "[]", dict: ".*"}.get(get_origin(annotation), "")  # type: ignore[arg-type]
+            many = {tuple: "[]", dict: ".*"}.get(get_origin(annotation), "")
             return found[0], many + found[1]
     return None
 

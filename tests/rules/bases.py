@@ -80,11 +80,20 @@ def edited(files: dict[str, str], edits: list[dict[str, str]]) -> dict[str, str]
             assert files[name].count(edit["old"]) == 1, f"{name}: {edit['old']!r} not found once"
             files[name] = files[name].replace(edit["old"], edit["new"])
         else:
-            pattern = re.compile(edit["regex"], re.MULTILINE)
-            found = len(pattern.findall(files[name]))
-            assert found == int(edit.get("times", 1)), f"{name}: {edit['regex']!r} found {found} x"
-            files[name] = pattern.sub(edit["new"], files[name])
+            files[name] = _substituted(files[name], edit)
     return files
+
+
+def _substituted(text: str, edit: dict[str, str]) -> str:
+    """The regex must match so often in the file, or else in the service `engine` of it."""
+    pattern, times = re.compile(edit["regex"], re.MULTILINE), int(edit.get("times", 1))
+    start, end = 0, len(text)
+    engine = re.search(r"^  engine:\n(?:    .*\n|\n)*", text, re.MULTILINE)
+    if engine and len(pattern.findall(text)) > times:
+        start, end = engine.span()
+    found = len(pattern.findall(text[start:end]))
+    assert found == times, f"{edit['file']}: {edit['regex']!r} found {found} x"
+    return text[:start] + pattern.sub(edit["new"], text[start:end]) + text[end:]
 
 
 def changed(record: Any, path: str, value: Any) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from bases import BASES, built, findings, subject_of
 from ruamel.yaml import YAML
+from tests.rules.bases import BASES, built, findings, subject_of
 
 from infra_gen.model.finding import Confidence, Severity
 from infra_gen.model.spec import SPEC_FILE
@@ -43,7 +43,9 @@ def test_the_edit_is_judged_as_written(slug: str, case: dict[str, Any]) -> None:
     if not found:
         return
     first = found[0]
-    for part in [expected["message"]] if isinstance(expected["message"], str) else expected["message"]:
+    for part in (
+        [expected["message"]] if isinstance(expected["message"], str) else expected["message"]
+    ):
         assert part in first.message
     assert first.rule == slug
     assert first.file == expected.get("file", first.file)

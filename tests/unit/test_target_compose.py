@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 from ruamel.yaml import YAML
-from target_stacks import CPU, GPU, MAC, llama_stack, plan, vllm_stack
+from tests.unit.target_stacks import CPU, GPU, MAC, llama_stack, plan, vllm_stack
 
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.stack import Arg, Devices, SecretFile, Stack

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from target_stacks import GPU, MAC, llama_stack, plan, vllm_stack
+from tests.unit.target_stacks import GPU, MAC, llama_stack, plan, vllm_stack
 
 from infra_gen.model.filetree import FileTree
 from infra_gen.targets import launchd

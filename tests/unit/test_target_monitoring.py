@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from target_stacks import ALERTS, llama_stack, vllm_stack
+from tests.unit.target_stacks import ALERTS, llama_stack, vllm_stack
 
 from infra_gen.targets.monitoring import config_hash, monitoring_files
 

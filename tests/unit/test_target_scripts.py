@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from target_stacks import llama_stack, vllm_stack
+from tests.unit.target_stacks import llama_stack, vllm_stack
 
 from infra_gen.model.stack import Download, Stack
 from infra_gen.targets import compose, launchd

@@ -20,7 +20,7 @@ plan no longer fits.
 
 def check(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="[DIR]...", help="Deployments; default here.")
+        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default here.")
     ] = None,
     show_diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Print diffs.")] = True,
 ) -> int:

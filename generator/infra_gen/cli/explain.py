@@ -20,7 +20,7 @@ Without KEY every decision is printed.
 
 def explain(
     key: Annotated[
-        str | None, typer.Argument(metavar="[KEY]", help="Decision, flag or rule.")
+        str | None, typer.Argument(metavar="KEY", help="Decision, flag or rule.")
     ] = None,
     directory: Annotated[
         Path, typer.Option("--dir", metavar="DIR", help="The deployment.")

@@ -97,12 +97,14 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         result = app(args=arguments, standalone_mode=False)
     except typer.Exit as stop:
-        return int(stop.exit_code)
+        result = int(stop.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.CLEAN
     except (Exception, KeyboardInterrupt) as error:
         return _outcome(error)
+    if result == ExitCode.INTERRUPTED:  # how typer passes Ctrl-C on
+        return _outcome(KeyboardInterrupt())
     return result if isinstance(result, int) else ExitCode.CLEAN
 
 

@@ -42,7 +42,7 @@ def _ask_missing(asked: Asked) -> Asked:
 
 def new(
     directory: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Folder to write.")
+        Path | None, typer.Argument(metavar="DIR", help="Folder to write.")
     ] = None,
     hardware: options.Hardware = None,
     users: options.Users = None,

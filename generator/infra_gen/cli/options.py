@@ -142,7 +142,7 @@ def spec_from(asked: Asked) -> Spec:
     }
     document: dict[str, Any] = {
         "version": 1,
-        "name": _or(asked.name, workload),
+        "name": _or(asked.name, workload if workload.isalpha() else "chat"),
         "hardware": asked.hardware,
         "model": _or(asked.model, "auto"),
         "engine": engine,

@@ -27,7 +27,7 @@ From flags, or from DIR/infra-gen.yaml. Exit 5 when it does not fit (the nearest
 
 def plan(
     directory: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Folder with infra-gen.yaml.")
+        Path | None, typer.Argument(metavar="DIR", help="Folder with infra-gen.yaml.")
     ] = None,
     hardware: options.Hardware = None,
     users: options.Users = None,

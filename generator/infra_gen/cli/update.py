@@ -18,7 +18,7 @@ codes: 0 done, 2 hand edits in the way, 3 findings, 4 the spec or lock is wrong,
 
 
 def update(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="The deployment.")] = Path(),
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The deployment.")] = Path(),
     replan: Annotated[bool, typer.Option("--replan", help="Choose everything auto anew.")] = False,
     discard_edits: Annotated[
         bool, typer.Option("--discard-edits", help="Overwrite files edited by hand.")

@@ -16,7 +16,7 @@ Exit codes: 0 clean, 3 findings at error level, 4 the spec or lock is wrong.
 
 
 def validate(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="The deployment.")] = Path(),
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The deployment.")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
 ) -> int:
     """Read, judge, print."""

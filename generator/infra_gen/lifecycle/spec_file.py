@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +17,7 @@ from infra_gen.render.yamldoc import Noted, dump
 
 _MAX_BYTES = 100_000  # a spec is a page; more is a mistake or an attack
 _MAX_NODES, _MAX_DEPTH = 5_000, 20  # aliases can make much of little
+_MAX_OPEN = 500  # brackets, or dashes on a line: the parser takes seconds to give up on thousands
 _SCHEMA_LINE = "# yaml-language-server: $schema=.infra-gen/spec.schema.json\n"
 
 _COMMENTS = {
@@ -58,18 +60,13 @@ def read_spec(path: Path) -> Spec:
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
     text = read_text(path, _MAX_BYTES)
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")):
-            raise SpecError(
-                "a merge conflict is not resolved", where=f"{path}:{number}",
-                hint="keep one side and remove the marks",
-            )  # fmt: skip
+    _refuse_early(text, path)
     try:
         document = YAML(typ="rt").load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line_number = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not valid YAML"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", "unreadable")
         raise SpecError(f"not valid YAML: {problem}", where=f"{path}{line_number}") from error
     except (ValueError, RecursionError) as error:
         raise SpecError(f"not readable: {error}", where=str(path)) from error
@@ -78,10 +75,27 @@ def read_spec(path: Path) -> Spec:
     return _validated(document, path)
 
 
+def _refuse_early(text: str, path: Path) -> None:
+    """What the parser would report badly, or only after seconds."""
+    opened = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")):
+            raise SpecError(
+                "a merge conflict is not resolved", where=f"{path}:{number}",
+                hint="keep one side and remove the marks",
+            )  # fmt: skip
+        opened += line.count("[") + line.count("{")
+        if opened > _MAX_OPEN or line.count("- ") > _MAX_OPEN:
+            raise SpecError("nested too deeply for a spec", where=f"{path}:{number}")
+
+
 def read_text(path: Path, limit: int) -> str:
     """The file as UTF-8 text; SpecError when it is missing, above `limit` bytes or not text."""
     try:
-        if path.stat().st_size > limit:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise SpecError("not a regular file", where=str(path))
+        if found.st_size > limit:
             raise SpecError("far larger than any spec or lock", where=str(path))
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
@@ -94,7 +108,11 @@ def read_text(path: Path, limit: int) -> str:
 
 def _validated(document: Mapping[str, Any], path: Path) -> Spec:
     version = document.get("version")
-    if isinstance(version, int) and not isinstance(version, bool) and version > 1:
+    if isinstance(version, bool):
+        raise SpecError(
+            f"version: {version} is not 1", where=f"{path}:{_line(document, ('version',))}"
+        )
+    if isinstance(version, int) and version > 1:
         raise SpecError(
             f"spec version {version} is newer than this infra-gen reads (1)",
             where=f"{path}:{_line(document, ('version',))}",
@@ -151,9 +169,10 @@ def _line(document: Any, keys: tuple[Any, ...]) -> int:
         if position is None or not isinstance(node, Mapping | list):
             break
         try:
-            line = (position.key(key) if isinstance(node, Mapping) else position.item(key))[0] + 1
-            node = node[key]
-        except (KeyError, IndexError, TypeError):
+            place = key if isinstance(node, Mapping) else int(key)
+            line = (position.key if isinstance(node, Mapping) else position.item)(place)[0] + 1
+            node = node[place]
+        except (KeyError, IndexError, TypeError, ValueError):
             break
     return line
 

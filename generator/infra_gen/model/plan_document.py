@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from infra_gen.model.plan import Plan
+from infra_gen.model.plan import Memory, Plan
 from infra_gen.model.sourced import Record
 
 
@@ -148,11 +148,21 @@ def _numbers(source: object, names: tuple[str, ...]) -> dict[str, object]:
     return {k: _rounded(v) if isinstance(v, float) else v for k, v in found.items()}
 
 
+def _memory(mem: Memory) -> dict[str, object]:
+    return {
+        "per_device": _numbers(mem, tuple(DeviceMemory.model_fields)),
+        "host": {"needed_gib": _rounded(mem.host_needed_gib)},
+        "kv_bytes_per_token": mem.kv_bytes_per_token,
+        "kv_cache_tokens": mem.kv_cache_tokens,
+        "max_concurrency_at_context": _rounded(mem.max_concurrency_at_context),
+    }
+
+
 def document_of(
     plan: Plan, argv: tuple[str, ...], env: dict[str, str], image: str | None
 ) -> PlanDocument:
     """`plan` with the engine's command line, as the document."""
-    mem, split, perf = plan.memory, plan.parallelism, plan.performance
+    split, perf = plan.parallelism, plan.performance
     return PlanDocument.model_validate(
         {
             "fits": plan.fits,
@@ -175,13 +185,7 @@ def document_of(
                 "nodes": 1,
             },
             "parallelism": _numbers(split, tuple(ParallelismBlock.model_fields)),
-            "memory": {
-                "per_device": _numbers(mem, tuple(DeviceMemory.model_fields)),
-                "host": {"needed_gib": _rounded(mem.host_needed_gib)},
-                "kv_bytes_per_token": mem.kv_bytes_per_token,
-                "kv_cache_tokens": mem.kv_cache_tokens,
-                "max_concurrency_at_context": _rounded(mem.max_concurrency_at_context),
-            },
+            "memory": _memory(plan.memory),
             "performance": {
                 "basis": perf.basis,
                 "error_band": perf.error_band,

@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Record(BaseModel):
     """Base of every record read from a file: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=False)
 
 
 class Sourced(Record, Generic[T]):

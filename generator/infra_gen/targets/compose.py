@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.plan import GIB, Plan
-from infra_gen.model.stack import Stack
+from infra_gen.model.stack import Service, Stack
 from infra_gen.render.text import render
 from infra_gen.targets.compose_file import ConfigFolder, compose_file
 from infra_gen.targets.dockerfile import built_image, dockerfile
@@ -35,6 +35,23 @@ _IGNORED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Required:
+    """A variable that .env must set, and what to do about one that is missing."""
+
+    name: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of this host, the service that takes it, and the setting that avoids it."""
+
+    host: int
+    service: str
+    setting: str
+
+
+@dataclass(frozen=True, slots=True)
 class PreflightView:
     """The names that templates/scripts/compose/preflight.sh.j2 uses."""
 
@@ -43,8 +60,8 @@ class PreflightView:
     min_compose: str
     arch: str
     uname: str
-    env_required: tuple[str, ...]
-    ports: tuple[int, ...]
+    env_required: tuple[Required, ...]
+    ports: tuple[PublishedPort, ...]
     storage_path: str | None
     owner: str
     volume: str
@@ -129,11 +146,26 @@ def _hints(stack: Stack) -> Hints:
     )
 
 
+def _host_gib(plan: Plan) -> float:
+    """Memory of the host that must be free; without memory of its own a device takes the host's."""
+    if plan.machine.memory_kind == "discrete":
+        return plan.memory.host_needed_gib
+    return max(plan.memory.host_needed_gib, plan.memory.planned_gib)
+
+
+def _port_setting(service: Service) -> str:
+    return "serve.port" if service.role == "engine" else "monitoring: false"
+
+
 def _preflight(stack: Stack) -> PreflightView:
-    plan, engine = stack.plan, engine_of(stack)
+    plan, engine, key = stack.plan, engine_of(stack), api_key(stack)
     devices, image = engine.devices, image_of(engine)
     vendor = devices.vendor if devices else "cpu"
-    required = [secret.name for secret in secrets_of(stack) if secret.required]
+    required = [
+        Required(secret.name, "run bin/rotate-key" if secret == key else "see .env.example")
+        for secret in secrets_of(stack)
+        if secret.required
+    ]
     return PreflightView(
         header=HEADER,
         service=engine.name,
@@ -141,13 +173,17 @@ def _preflight(stack: Stack) -> PreflightView:
         arch=plan.machine.arch,
         uname="aarch64 | arm64" if plan.machine.arch == "arm64" else plan.machine.arch,
         env_required=tuple(required),
-        ports=tuple(port.host for service in stack.services for port in service.ports),
+        ports=tuple(
+            PublishedPort(port.host, service.name, _port_setting(service))
+            for service in stack.services
+            for port in service.ports
+        ),
         storage_path=stack.storage_path,
         owner=image.user if image.user and stack.build_image else "0:0",
         volume=f"{stack.name}_models",
         model_gib=f"{plan.weights.bytes / GIB:.1f} GiB",
         model_kib=plan.weights.bytes // 1024,
-        host_mib=int(plan.memory.host_needed_gib * 1024),
+        host_mib=int(_host_gib(plan) * 1024),
         nvidia=vendor == "nvidia",
         amd=vendor == "amd",
         min_driver=image.min_driver,

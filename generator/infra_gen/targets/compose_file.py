@@ -222,6 +222,9 @@ def _lifecycle(stack: Stack, service: Service) -> dict[str, object]:
         }
     if service.probe:
         body["healthcheck"] = healthcheck(service.probe, service.devices)
+    elif service.role == "fetch":
+        note = "The image's own check asks the engine; a long download would count as unhealthy."
+        body["healthcheck"] = Noted({"disable": True}, note)
     body["stop_grace_period"] = Noted(
         f"{service.stop_seconds}s", "Docker kills whatever is still running after this time."
     )

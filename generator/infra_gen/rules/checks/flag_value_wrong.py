@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
 from infra_gen.model.engine_table import Table
 from infra_gen.model.finding import Finding
-from infra_gen.rules.command_line import Used, is_variable, reads_equals
+from infra_gen.rules.command_line import CommandLine, Used, is_variable, reads_equals
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.places import at_flag
 from infra_gen.rules.subject import Subject
@@ -35,7 +36,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if command is None:
         return
     for used in command.used:
-        problem = _problem(used, command.table)
+        problem = _problem(used, command.table) or _parser_problem(used, command)
         if problem:
             yield at_flag(RULE, subject, used.spelling, f"{subject.title}: {problem}")
 
@@ -57,3 +58,19 @@ def _problem(used: Used, table: Table) -> str | None:
         if problem:
             return problem
     return None
+
+
+def _parser_problem(used: Used, command: CommandLine) -> str | None:
+    """Parsers are names that only the running engine looks up; a plugin may bring more."""
+    table = command.table
+    known = {
+        "--tool-call-parser": table.tool_call_parsers,
+        "--reasoning-parser": table.reasoning_parsers,
+    }.get(used.spec.name if used.spec else "", ())
+    plugged = command.of("--tool-parser-plugin") or command.of("--reasoning-parser-plugin")
+    name = used.value
+    if not known or plugged or name is None or is_variable(name) or name in known:
+        return None
+    close = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+    said = f"; did you mean {' or '.join(close)}?" if close else ""
+    return f"{used.spelling}: there is no parser {name!r}{said}"

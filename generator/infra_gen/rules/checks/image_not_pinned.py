@@ -22,8 +22,8 @@ RULE = Rule(
     good="image: vllm/vllm-openai:v0.33.0",
     fix="Write the version's own tag, best with its digest.",
     sources=(
-        "https://docs.kubelinter.io/#/generated/checks",
-        "vllm-project/production-stack#103",
+        "https://github.com/stackrox/kube-linter/blob/main/docs/generated/checks.md",
+        "https://github.com/vllm-project/production-stack",
     ),
 )
 _FLOATING = ("latest", "nightly", "main", "master", "edge", "dev", "stable", "rolling")

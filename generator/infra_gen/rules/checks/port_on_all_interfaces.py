@@ -18,8 +18,8 @@ RULE = Rule(
     what="Reports published ports without a loopback address, and servers on the host that bind "
     "more than loopback, while `serve.exposure` is `loopback`.",
     why="`8000:8000` binds every address of the machine, past most host firewalls. vLLM's key "
-    "guards only some paths, so `/metrics`, `/tokenize` and others answer everybody; 175,108 open "
-    "Ollama servers were counted in January 2026.",
+    "guards only some paths: `/metrics`, `/tokenize` and others answer everybody who reaches the "
+    "port.",
     bad="ports:\n  - '8000:8000'",
     good="ports:\n  - '127.0.0.1:8000:8000'",
     fix="Write 127.0.0.1: before the port, or bind 127.0.0.1 on the host.",

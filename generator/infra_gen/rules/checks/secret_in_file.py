@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from infra_gen.model.finding import Finding
 from infra_gen.rules.contract import Rule
@@ -23,16 +24,15 @@ RULE = Rule(
     good="environment:\n  VLLM_API_KEY: ${API_KEY:?is not set, README.md says how}",
     fix="Put the value into .env, refer to it by name, and revoke the one that stood here.",
     sources=(
-        "https://docs.kubelinter.io/#/generated/checks",
+        "https://github.com/stackrox/kube-linter/blob/main/docs/generated/checks.md",
         "https://docs.docker.com/compose/how-tos/environment-variables/best-practices/",
     ),
 )
 _SHAPES = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b|\bsk-[A-Za-z0-9_-]{20,}")
-_NAMED = re.compile(
-    r"""(?<![\w$])["'<]?(?:string>)?([A-Z][A-Z0-9_]*)["']?\s*[:=]\s*["']?([^\s"',;<>]+)"""
-)
+_NAMED = re.compile(r"""(?<![\w$])["']?([A-Z][A-Z0-9_]*)["']?\s*[:=]\s*["']?([^\s"',;<>]+)""")
 _PLIST = re.compile(r"<key>([A-Z][A-Z0-9_]*)</key>\s*<string>([^<]+)</string>")
-_WORDS = frozenset({"KEY", "TOKEN", "SECRET", "PASSWORD", "APIKEY", "PASSPHRASE"})
+_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "APIKEY", "PASSPHRASE")
+_HINT = re.compile("|".join(("hf_", "sk-", *_WORDS)))
 _NO_SECRET = re.compile(r"^(?:[$/.~<{(]|__|true$|false$|null$|none$|\d{1,6}$)", re.IGNORECASE)
 _PLAIN = re.compile(r"^[\w+/=.@:!-]+$")  # no format string, no variable inside
 _LEAST_BITS = 3.0  # a character; words and paths lie below, random text above
@@ -41,30 +41,43 @@ _LEAST_BITS = 3.0  # a character; words and paths lie below, random text above
 def check(subject: Subject) -> Iterator[Finding]:
     """One finding a line; the message shows how the secret begins and no more."""
     for path, text in subject.deployment.files.items():
-        for number, line in enumerate(text.splitlines(), 1):
-            said = _in_line(line)
-            if said:
-                yield RULE.finding(path, said, line=number)
-        for match in _PLIST.finditer(text):
-            if "\n" in match[0] and _is_secret(match[1], match[2]):
-                line_number = text.count("\n", 0, match.end()) + 1
-                yield RULE.finding(path, _literal(match[1], match[2]), line=line_number)
+        for number, said in _in_text(text):
+            yield RULE.finding(path, said, line=number)
+
+
+@lru_cache(maxsize=512)  # a check judges what it renders and what is on disk: mostly the same text
+def _in_text(text: str) -> tuple[tuple[int, str], ...]:
+    """(line, message) of every secret in `text`."""
+    found: dict[int, str] = {}
+    end = -1
+    for hint in _HINT.finditer(text):
+        if hint.start() < end:
+            continue  # another hint on the line that was looked at
+        start = text.rfind("\n", 0, hint.start()) + 1
+        end = (text.find("\n", hint.start()) + 1 or len(text) + 1) - 1
+        said = _in_line(text[start:end])
+        if said:
+            found[text.count("\n", 0, start) + 1] = said
+    for match in _PLIST.finditer(text):
+        if _is_secret(match[1], match[2]):
+            number = text.count("\n", 0, match.end()) + 1
+            found.setdefault(number, _literal(match[1], match[2]))
+    return tuple(sorted(found.items()))
 
 
 def _in_line(line: str) -> str | None:
     shape = _SHAPES.search(line)
     if shape and _bits(shape[0]) >= _LEAST_BITS:
         return f"a token: {_start(shape[0])}"
-    for pattern in (_NAMED, _PLIST):
-        for name, value in pattern.findall(line):
-            if _is_secret(name, value):
-                return _literal(name, value)
+    for name, value in _NAMED.findall(line):
+        if _is_secret(name, value):
+            return _literal(name, value)
     return None
 
 
 def _is_secret(name: str, value: str) -> bool:
     parts = name.split("_")
-    if not _WORDS & set(parts) or _NO_SECRET.match(value) or not _PLAIN.match(value):
+    if not set(_WORDS) & set(parts) or _NO_SECRET.match(value) or not _PLAIN.match(value):
         return False
     if parts[-2:] == ["API", "KEY"]:  # whatever it is, it guards the server
         return len(value) >= 4

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from infra_gen.model.finding import Finding
 from infra_gen.resources import data_dir
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.reading.compose import is_compose_file
+from infra_gen.rules.reading.yaml_text import parse_yaml
 from infra_gen.rules.subject import Subject
 
 if TYPE_CHECKING:
@@ -65,19 +66,20 @@ def _validator() -> Draft7Validator:
 
 
 def _compose(subject: Subject, path: str) -> Iterator[Finding]:
-    document = subject.deployment.document(path)
+    for keys, said in _breaches(subject.deployment.files[path]):
+        line = subject.deployment.line_at(path, keys)
+        yield RULE.finding(path, f"no Compose file: {said}", line=line, key_path=keys or None)
+
+
+@lru_cache(maxsize=128)  # a check judges what it renders and what is on disk: mostly the same text
+def _breaches(text: str) -> tuple[tuple[str, str], ...]:
+    """(dotted key, what the schema says) of the first breaches."""
+    document = parse_yaml(text).value
     errors = sorted(
         _validator().iter_errors(document), key=lambda error: list(map(str, error.path))
     )
-    for error in errors[:_MOST]:
-        precise = _deepest(error)
-        keys = ".".join(str(key) for key in precise.absolute_path)
-        yield RULE.finding(
-            path,
-            f"no Compose file: {_said(precise)}",
-            line=subject.deployment.line_at(path, keys),
-            key_path=keys or None,
-        )
+    precise = [_deepest(error) for error in errors[:_MOST]]
+    return tuple((".".join(map(str, one.absolute_path)), _said(one)) for one in precise)
 
 
 def _deepest(error: ValidationError) -> ValidationError:

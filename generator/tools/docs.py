@@ -1,0 +1,81 @@
+"""Brings the documentation up to date with the code and the presets.
+
+Writes the reference pages, the picture, the worked example and the output of every example that is
+marked `<!-- run -->`. usage: python generator/tools/docs.py [--check]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools import docs_cli, docs_engines, docs_example, docs_picture, docs_presets, docs_schemas
+from tools.docs_blocks import ExampleError, rewritten
+
+ROOT = Path(__file__).parents[2]
+WRITTEN_BY_HAND = ("docs/tutorial", "docs/how-to", "docs/explanation")
+_GENERATED = {
+    "docs/reference/cli.md": docs_cli.cli_page,
+    "docs/reference/exit-codes.md": docs_cli.exit_codes_page,
+    "docs/reference/spec.md": docs_schemas.spec_page,
+    "docs/reference/lock.md": docs_schemas.lock_page,
+    "docs/reference/plan-json.md": docs_schemas.plan_page,
+    "docs/reference/hardware.md": docs_presets.hardware_page,
+    "docs/reference/models.md": docs_presets.models_page,
+    "docs/reference/workloads.md": docs_presets.workloads_page,
+    "docs/reference/calibration.md": docs_presets.calibration_page,
+    "docs/reference/engines.md": docs_engines.engines_page,
+    "docs/reference/alerts.md": docs_engines.alerts_page,
+    "docs/images/plan.svg": docs_picture.plan_svg,
+}
+
+
+def pages_with_examples(root: Path) -> list[str]:
+    """Hand-written pages, as paths below `root`."""
+    found = ["README.md", "CONTRIBUTING.md"]
+    for folder in WRITTEN_BY_HAND:
+        found += [
+            path.relative_to(root).as_posix() for path in sorted((root / folder).glob("*.md"))
+        ]
+    return found
+
+
+def outputs(root: Path = ROOT) -> dict[str, str]:
+    """Every page that this tool writes or completes, as it should be."""
+    made = {path: make() for path, make in _GENERATED.items()}
+    for path in pages_with_examples(root):
+        if not (root / path).is_file():
+            continue
+        text = (root / path).read_text("utf-8")
+        try:
+            made[path] = docs_example.filled(rewritten(text))
+        except ExampleError as error:
+            raise ExampleError(f"{path}: {error}") from error
+    return made
+
+
+def stale(made: Mapping[str, str], root: Path = ROOT) -> list[str]:
+    """Those of `made` that differ from the files below `root`."""
+    return [
+        path
+        for path, text in made.items()
+        if not (root / path).is_file() or (root / path).read_text("utf-8") != text
+    ]
+
+
+def main() -> int:
+    """Write what changed; with --check only say so."""
+    made = outputs()
+    old = stale(made)
+    check = "--check" in sys.argv[1:]
+    for path in old:
+        if not check:
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / path).write_text(made[path], "utf-8")
+        print(("stale: " if check else "wrote ") + path)
+    return 1 if old and check else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

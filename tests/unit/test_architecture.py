@@ -1,0 +1,217 @@
+"""The shape of the package: who may import whom, who may touch the disk, how large things are."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import infra_gen
+
+ROOT = Path(infra_gen.__file__).parent
+MODULES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
+MODULES = {name: path for name, path in MODULES.items() if not name.startswith("_data/")}
+
+# Beside itself and the version, what each part may import.
+ALLOWED: dict[str, set[str]] = {
+    "model": {"errors"},
+    "plan": {"model", "errors"},
+    "knowledge": {"model", "errors", "resources"},
+    "engines": {"model", "errors"},
+    "stack": {"model", "engines"},
+    "render": {"resources"},
+    "targets": {"model", "render"},
+    "rules": {"model", "errors", "resources"},
+    "lifecycle": {"model", "errors", "render"},
+    "errors.py": set(),
+    "resources.py": set(),
+    "__init__.py": set(),
+    "__main__.py": {"cli"},
+    "api.py": {
+        "model", "errors", "resources", "knowledge", "plan", "engines", "stack", "targets",
+        "rules", "lifecycle",
+    },
+    "cli": {"api", "errors", "lifecycle", "model", "rules"},
+}  # fmt: skip
+# Type checkers read these imports, Python does not.
+TYPES_ONLY = {("errors.py", "model")}
+
+WRITERS = {"lifecycle/writing.py"}
+READERS = WRITERS | {
+    "api.py",  # the spec's JSON Schema and the files that rules judge
+    "cli/options.py",  # whether --model names a folder
+    "knowledge/engines.py",
+    "knowledge/hf_config.py",
+    "knowledge/models.py",
+    "knowledge/store.py",
+    "lifecycle/changes.py",
+    "lifecycle/drift.py",
+    "lifecycle/lock_file.py",
+    "lifecycle/spec_file.py",
+    "render/text.py",  # Jinja's loader
+    "resources.py",
+    "rules/checks/unreadable_file.py",  # compose's own schema, part of the presets
+}
+WRITES = {
+    "write_text", "write_bytes", "mkdir", "makedirs", "unlink", "rmdir", "rmtree", "rename",
+    "symlink_to", "touch", "chmod", "mkdtemp", "mkstemp", "copyfile", "copytree", "fsync",
+}  # fmt: skip
+READS = {
+    "open", "read_text", "read_bytes", "is_file", "is_dir", "exists", "lexists", "stat", "iterdir",
+    "glob", "rglob", "is_symlink", "FileSystemLoader", "listdir",
+}  # fmt: skip
+
+
+def tree_of(name: str) -> ast.Module:
+    return ast.parse(MODULES[name].read_text("utf-8"))
+
+
+def part_of(name: str) -> str:
+    return name.split("/", maxsplit=1)[0]
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """Dotted names of infra_gen that an import brings in."""
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        if node.module == "infra_gen":
+            yield from (f"infra_gen.{alias.name}" for alias in node.names)
+        else:
+            yield node.module
+    elif isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+
+
+def own_part(dotted: str) -> str | None:
+    parts = dotted.split(".")
+    if parts[0] != "infra_gen" or len(parts) < 2 or parts[1].startswith("__"):
+        return None
+    return parts[1]
+
+
+def forbidden_imports(name: str, tree: ast.Module) -> list[str]:
+    part = part_of(name)
+    allowed = ALLOWED[part] | {part.removesuffix(".py")}
+    found = []
+    for node in ast.walk(tree):
+        for dotted in imported(node):
+            target = own_part(dotted)
+            if target and target not in allowed and (part, target) not in TYPES_ONLY:
+                found.append(f"{name} imports {dotted}")
+    return found
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_one_way(name: str) -> None:
+    assert part_of(name) in ALLOWED, f"{name}: say in ALLOWED what it may import"
+    assert forbidden_imports(name, tree_of(name)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("plan/x.py", "from infra_gen.knowledge import store"),
+        ("model/x.py", "import infra_gen.plan.load"),
+        ("targets/x.py", "from infra_gen import api"),
+        ("rules/x.py", "def f():\n    from infra_gen.cli import show"),
+    ],
+)
+def test_a_wrong_import_is_seen(name: str, source: str) -> None:
+    assert forbidden_imports(name, ast.parse(source))
+
+
+def test_relative_imports_are_not_used() -> None:
+    relative = [
+        name
+        for name in MODULES
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert relative == []
+
+
+def test_only_the_command_line_imports_typer() -> None:
+    users = {
+        part_of(name)
+        for name in MODULES
+        for node in ast.walk(tree_of(name))
+        for dotted in imported(node)
+        if dotted.split(".")[0] in ("typer", "click")
+    }
+    assert users == {"cli"}
+
+
+def disk_calls(tree: ast.Module, names: set[str]) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            word = called.attr if isinstance(called, ast.Attribute) else None
+            word = called.id if isinstance(called, ast.Name) else word
+            if word in names:
+                found.add(word)
+            # str.replace takes two arguments, dataclasses.replace is a plain name.
+            alone = len(node.args) == 1 and not node.keywords
+            if word == "replace" and alone and isinstance(called, ast.Attribute):
+                found.add("replace")
+    return found & (names | {"replace"})
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - WRITERS))
+def test_only_one_module_writes(name: str) -> None:
+    assert disk_calls(tree_of(name), WRITES) == set()
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - READERS))
+def test_only_the_named_modules_read(name: str) -> None:
+    assert disk_calls(tree_of(name), READS) == set()
+
+
+def test_open_for_writing_is_only_in_the_writer() -> None:
+    modes = {
+        (name, node.args[-1].value)
+        for name in MODULES
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", None)) == "open"
+        and node.args
+        and isinstance(node.args[-1], ast.Constant)
+    }
+    assert {name for name, mode in modes if set(str(mode)) & set("wax+")} == WRITERS
+
+
+def test_the_lists_name_real_modules() -> None:
+    assert set(MODULES) >= READERS
+    assert all(disk_calls(tree_of(name), READS | WRITES) for name in READERS)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_and_functions_stay_small(name: str) -> None:
+    text = MODULES[name].read_text("utf-8")
+    assert len(text.splitlines()) <= 300
+    long = [
+        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno + 1 > 50
+    ]
+    assert long == []
+
+
+HEAVY = ("pydantic", "jinja2", "ruamel", "cookiecutter", "jsonschema", "requests", "rich", "yaml")
+
+
+def test_start_up_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, infra_gen.cli.main\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules or any(k.startswith(m + '.') "
+        "for k in sys.modules)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
+    assert done.stdout.strip() == "[]"

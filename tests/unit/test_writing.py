@@ -1,0 +1,129 @@
+"""Writing survives any kill: afterwards the folder is the old or the new one, nothing between."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.kill_driver import SCENARIOS, snapshot
+
+from infra_gen.errors import UsageError
+from infra_gen.lifecycle import writing
+from infra_gen.model.filetree import File
+
+DRIVER = Path(__file__).with_name("kill_driver.py")
+PACKAGE = str(Path(writing.__file__).parents[2])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_kills(scenario: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(DRIVER), scenario, str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": PACKAGE},
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    at_every_step, at_random, together = (result[k] for k in ("points", "random", "together"))
+    assert at_every_step["wrong"] == []
+    assert at_every_step["kills"] >= 50
+    assert at_every_step["twice"] >= 5, "the repair itself was hardly ever killed"
+    if scenario != "new":  # there the next command always finishes
+        assert 0 < at_every_step["left_old"] < at_every_step["kills"], "both outcomes must occur"
+    assert at_random["wrong"] == []
+    assert at_random["kills"] > 0
+    assert together["wrong"] == []
+    if scenario != "update":
+        assert set(together["winners"]) == {1}, "one writes, the others are told"
+
+
+def test_the_whole_command_killed(tmp_path: Path) -> None:
+    """The real process, at random moments; then the same command again."""
+    chance = random.Random(7)
+    command = [sys.executable, "-m", "infra_gen", "new", "chat", "-H", "rtx-3090", "-m", "qwen3-8b"]
+    for _ in range(4):
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=chance.uniform(0.2, 0.6))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 or "exist already" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["chat"]
+    checked = [sys.executable, "-m", "infra_gen", "check", "chat"]
+    assert subprocess.run(checked, check=False, cwd=tmp_path, capture_output=True).returncode == 0
+
+
+FILES = {"a.txt": File("a\n"), "bin/run": File("#!/bin/sh\n", executable=True)}
+
+
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        writing.write_new(tmp_path / "new", FILES)
+        (tmp_path / "existing").mkdir()
+        writing.write_new(tmp_path / "existing", FILES)
+    finally:
+        os.umask(old)
+    for name in ("new", "existing"):
+        found = {path: mode for path, (mode, _) in snapshot(tmp_path / name).items()}
+        assert found.pop(".infra-gen", 0o755) == 0o755
+        assert found == {"a.txt": 0o644, "bin": 0o755, "bin/run": 0o755}
+
+
+def test_a_failed_change_leaves_no_folders(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    before = snapshot(tmp_path)
+    with pytest.raises(UsageError, match="in the place of a file"):
+        writing.apply_changes(tmp_path, {"x/y/z": File(""), "taken": File("")})
+    assert snapshot(tmp_path) == before
+
+
+def test_missing_parents_are_made_and_unmade(tmp_path: Path, monkeypatch: Any) -> None:
+    writing.write_new(tmp_path / "a" / "b", FILES)
+    assert (tmp_path / "a" / "b" / "a.txt").is_file()
+    monkeypatch.setattr(writing, "_write_file", lambda *_: (_ for _ in ()).throw(OSError(28, "x")))
+    with pytest.raises(UsageError, match="cannot write"):
+        writing.write_new(tmp_path / "c" / "d", FILES)
+    assert not (tmp_path / "c").exists()
+
+
+def test_deleting_the_last_file_of_a_folder_deletes_the_folder(tmp_path: Path) -> None:
+    writing.write_new(tmp_path / "new", FILES)
+    writing.apply_changes(tmp_path / "new", {}, ["bin/run"])
+    assert not (tmp_path / "new" / "bin").exists()
+    assert (tmp_path / "new" / "a.txt").is_file()
+
+
+def test_a_folder_with_a_file_of_yours_stays(tmp_path: Path) -> None:
+    writing.write_new(tmp_path / "new", FILES)
+    (tmp_path / "new" / "bin" / "mine").write_text("mine", "utf-8")
+    writing.apply_changes(tmp_path / "new", {}, ["bin/run"])
+    assert [p.name for p in (tmp_path / "new" / "bin").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("path", ["../x", "/x", "a/../../x", "a\\b", "", "a//b", "./a"])
+def test_no_path_leads_outside(path: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    with pytest.raises(ValueError, match="unsafe path"):
+        writing.write_new(root, {path: File("")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recovering_a_clean_folder_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine", "utf-8")
+    (tmp_path / ".infra-gen").mkdir()
+    (tmp_path / ".infra-gen" / "mine").write_text("mine", "utf-8")
+    before = snapshot(tmp_path)
+    assert writing.recover(tmp_path) is False
+    assert snapshot(tmp_path) == before
