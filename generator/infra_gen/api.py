@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra_gen.engines import registry as engines
 from infra_gen.errors import EditedError, FindingsError, SpecError, UsageError, did_you_mean
@@ -20,7 +21,6 @@ from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Lock, Resolved
 from infra_gen.model.plan import Plan, Point
-from infra_gen.model.plan_document import PlanDocument, document_of
 from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
 from infra_gen.model.stack import Stack
 from infra_gen.plan.planner import make_plan
@@ -33,6 +33,9 @@ from infra_gen.stack.build import build_stack
 from infra_gen.stack.explain import explanation, known_names
 from infra_gen.targets.command import command_of
 from infra_gen.targets.registry import TARGETS
+
+if TYPE_CHECKING:
+    from infra_gen.model.plan_document import PlanDocument
 
 _SCHEMA_FILE = f"{writing.STATE_DIR}/spec.schema.json"
 _ATTRIBUTES_FILE = f"{writing.STATE_DIR}/.gitattributes"
@@ -133,19 +136,31 @@ def plan(spec: Spec, base: Path, pins: Resolved | None = None) -> tuple[Plan, Fa
 
 def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
     """Plan, stack, files and findings of `spec`, without touching the disk."""
+    built = _rendered(spec, base, pins)
+    files = {path: file.text for path, file in built.tree.items()}
+    return replace(built, findings=judge(built, files))
+
+
+def _rendered(spec: Spec, base: Path, pins: Resolved | None) -> Built:
+    """The deployment, not judged."""
     planned, facts = plan(spec, base, pins)
-    info = facts.engines[planned.engine]
-    stack = build_stack(spec, planned, info)
-    tree = TARGETS[planned.target].emit(stack)
-    files = {path: file.text for path, file in tree.items()}
-    found = judge(spec, stack, facts, files)
-    return Built(spec, facts, planned, stack, tree, found)
+    stack = build_stack(spec, planned, facts.engines[planned.engine])
+    return Built(spec, facts, planned, stack, TARGETS[planned.target].emit(stack), ())
 
 
-def judge(spec: Spec, stack: Stack, facts: Facts, files: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Every rule on `files`, with what the spec allows marked."""
-    engine = facts.engines[stack.plan.engine]
-    return rules.run(Subject(spec, stack.plan, stack, engine, read_deployment(files)))
+def judge(built: Built, files: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Every rule on `files` (path to text), with what the spec allows marked."""
+    tree = built.tree
+    pristine = frozenset(path for path in files if path in tree and tree[path].text == files[path])
+    subject = Subject(
+        spec=built.spec,
+        plan=built.plan,
+        stack=built.stack,
+        engine=built.facts.engines[built.plan.engine],
+        deployment=read_deployment(files),
+        pristine=pristine,
+    )
+    return rules.run(subject)
 
 
 def _with_state(built: Built) -> FileTree:
@@ -217,7 +232,7 @@ def check(root: Path) -> Checked:
         return Checked(root, None, (drift.Drift(SPEC_FILE, "spec"),), ())
     built = build_locked(root, spec, lock)
     found = drift.find_drift(root, built.tree, lock)
-    findings = judge(spec, built.stack, built.facts, _disk_files(root, built.tree))
+    findings = judge(built, _disk_files(root, built.tree))
     return Checked(root, built, tuple(found), findings)
 
 
@@ -225,14 +240,18 @@ def validate(root: Path) -> Checked:
     """All rules on the files as they are, without comparing."""
     spec, lock = load(root)
     built = build_locked(root, spec, lock)
-    findings = judge(spec, built.stack, built.facts, _disk_files(root, built.tree))
+    findings = judge(built, _disk_files(root, built.tree))
     return Checked(root, built, (), findings)
+
+
+def _word(value: object) -> str:
+    return "none" if value is None else str(value)
 
 
 def _plan_changes(old: Resolved, new: Resolved) -> tuple[tuple[str, str, str], ...]:
     before, after = old.model_dump(), new.model_dump()
     return tuple(
-        (key, str(before[key]), str(after[key])) for key in before if before[key] != after[key]
+        (key, _word(before[key]), _word(after[key])) for key in before if before[key] != after[key]
     )
 
 
@@ -274,6 +293,8 @@ def predict(
 
 def plan_document(spec: Spec, planned: Plan, extra: tuple[Point, ...]) -> PlanDocument:
     """`planned` as the JSON document, with the command line the engine would get."""
+    from infra_gen.model.plan_document import document_of  # noqa: PLC0415 - only --json needs it
+
     stack = build_stack(spec, planned, engine_info(planned.engine, planned.engine_version))
     performance = replace(planned.performance, points=(*planned.performance.points, *extra))
     service = stack.service("engine")

@@ -9,6 +9,7 @@ import typer
 
 HELP = """Compare deployments with what their spec and lock render, and judge them by every rule.
 
+\b
   infra-gen check
   infra-gen check deploy/chat deploy/search
 

@@ -9,6 +9,7 @@ import typer
 
 HELP = """Say why: a decision of this deployment, a flag of its engine, or a rule.
 
+\b
   infra-gen explain
   infra-gen explain context
   infra-gen explain --dir chat max-model-len

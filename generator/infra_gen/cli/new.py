@@ -14,6 +14,7 @@ from infra_gen.cli.options import Asked
 
 HELP = """Plan a deployment and write it.
 
+\b
   infra-gen new --hardware apple-m3 --users 5
   infra-gen new --hardware 2x4090 --users 40 --model qwen3-32b
 
@@ -92,7 +93,11 @@ def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
     else:
         asked = _ask_missing(asked)
         root = directory or Path(asked.name or asked.workload or "chat")
-        asked = replace(asked, model=options.relative_model(asked.model, root))
+        asked = replace(
+            asked,
+            name=asked.name or options.name_from(root),
+            model=options.relative_model(asked.model, root),
+        )
         spec = options.spec_from(asked)
     built = api.build(spec, root)
     if built.errors:

@@ -162,12 +162,25 @@ def spec_from(asked: Asked) -> Spec:
         raise UsageError(f"{key_path(first['loc'])}: {complaint(first)}") from error
 
 
+def name_from(root: Path) -> str | None:
+    """The folder's name as the deployment's, or None when it cannot be one.
+
+    Two deployments of one name on one host would share containers and volumes.
+    """
+    import re
+
+    name = re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-")[:40].strip("-")
+    return name if re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", name) else None
+
+
 def relative_model(model: str | None, root: Path) -> str | None:
     """A model folder given relative to where the command runs, as seen from the deployment."""
     import os
 
-    if model is None or model.startswith(("/", "~")):
+    if model is None or model.startswith("/"):
         return model
+    if model.startswith("~"):
+        return str(Path(model).expanduser())
     folder = Path(model)
     if model.startswith(("./", "../")) or (folder / "config.json").is_file():
         return os.path.relpath(folder.resolve(), root.resolve())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HELP = """Show what would be deployed, how large it is and why; write nothing.
 
+\b
   infra-gen plan --hardware h100:8 --users 500
   infra-gen plan chat --json
   infra-gen plan --hardware 4090 --model qwen3-14b --point 8:1024:256

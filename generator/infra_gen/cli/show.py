@@ -103,7 +103,7 @@ def _load(plan: Plan, extra: Sequence[Point]) -> None:
     typer.echo(
         f"  {counted(plan.users, 'user')} ({plan.workload}, {plan.think_s:g} s between requests): "
         f"about {counted(perf.typical_concurrency, 'request')} at once, {perf.peak_concurrency} at "
-        f"the peak; carries up to {carried}"
+        f"the peak; this plan carries up to {carried}"
     )
     copies = f", each of {plan.parallelism.data} copies" if plan.parallelism.data > 1 else ""
     typer.echo(
@@ -186,8 +186,8 @@ def drift(checked: Checked, *, show_diff: bool) -> None:
         typer.echo(f"to mend: infra-gen update {checked.root}{flag}")
         if edited:
             typer.echo(
-                "to keep an edit, move it to compose.override.yaml, or to engine_args in "
-                "infra-gen.yaml"
+                "to keep an edit, say it in infra-gen.yaml (engine_args for flags), or, with compose, "
+                "in compose.override.yaml"
             )
 
 

@@ -9,6 +9,7 @@ import typer
 
 HELP = """Regenerate a deployment after its infra-gen.yaml changed.
 
+\b
   infra-gen update chat
 
 Plans anew when the spec changed (or with --replan) and prints old -> new; otherwise the lock decides.

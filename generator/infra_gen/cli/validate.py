@@ -9,6 +9,7 @@ import typer
 
 HELP = """Judge the files of a deployment by every rule, hand edits included.
 
+\b
   infra-gen validate chat
 
 Exit codes: 0 clean, 3 findings at error level, 4 the spec or lock is wrong.

@@ -9,7 +9,7 @@ from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Arg, Download, Secret
 
 API_KEY = "API_KEY"
-HF_TOKEN = Secret("HF_TOKEN", "HF_TOKEN", "raises the hub's download limits; may stay empty", False)
+HF_TOKEN = Secret("HF_TOKEN", "HF_TOKEN", "raises the hub's download limits", False)
 
 
 def chosen_port(spec: Spec, default: int) -> int:

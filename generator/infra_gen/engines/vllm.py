@@ -212,6 +212,6 @@ def _secrets(spec: Spec) -> tuple[Secret, ...]:
         Secret(
             API_KEY,
             "VLLM_API_KEY",
-            "clients send it as a bearer token; it guards /v1 only, so the port stays on loopback",
+            "clients send it as a bearer token; it does not guard every route, so the port stays on loopback",
         ),
     )

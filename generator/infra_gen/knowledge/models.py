@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import date
 from pathlib import Path
@@ -24,10 +25,10 @@ def resolve_model(text: str, base: Path) -> ModelFacts:
 
     Raises UsageError with close matches.
     """
-    path = Path(text).expanduser()
-    folder = path if path.is_absolute() else base / path
+    # Normalised first: `chat/../models` is `models` even before `chat` exists.
+    folder = Path(os.path.normpath(base / Path(text).expanduser()))
     if text.startswith(("/", "./", "../", "~")) or (folder / "config.json").is_file():
-        return _from_folder(folder)
+        return _from_folder(folder, text)
     found = store.canonical("models", text) or _by_hf_id(text)
     if found:
         return ModelFacts(store.load("models", found, ModelPreset))
@@ -57,7 +58,8 @@ def _weight_bytes(folder: Path) -> int | None:
     return total or None
 
 
-def _from_folder(folder: Path) -> ModelFacts:
+def _from_folder(folder: Path, text: str) -> ModelFacts:
+    """`text` is how the spec names it: relative names stay so, for other checkouts to work."""
     config = folder / "config.json"
     if not config.is_file():
         raise UsageError(
@@ -66,12 +68,12 @@ def _from_folder(folder: Path) -> ModelFacts:
             hint="--model takes a preset, a Hugging Face id of a preset, or a folder with config.json",
         )
     architecture = read_architecture(config, _UNDATED)
-    resolved = folder.resolve()
+    named = text if text.startswith(("/", "~", ".")) else f"./{text}"
     return ModelFacts(
-        preset=_dressed(architecture, resolved),
-        folder=str(resolved),
+        preset=_dressed(architecture, folder),
+        folder=named,
         folder_quantization=read_quantization(config),
-        folder_bytes=_weight_bytes(resolved),
+        folder_bytes=_weight_bytes(folder),
     )
 
 
@@ -82,7 +84,7 @@ def _dressed(architecture: Architecture, folder: Path) -> ModelPreset:
     return ModelPreset(
         id=name,
         name=folder.name,
-        hf_id=str(folder),
+        hf_id=folder.name,
         released=Sourced(value=None, note=unknown),
         license=Sourced(value=None, note=unknown),
         gated=Sourced(value=False, assumed=True, note="the files are here already"),

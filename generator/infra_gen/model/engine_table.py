@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SUFFIXES = {"k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20, "g": 10**9, "G": 2**30}
+_SUFFIXES = {
+    "k": 10**3,
+    "K": 2**10,
+    "m": 10**6,
+    "M": 2**20,
+    "g": 10**9,
+    "G": 2**30,
+    "t": 10**12,
+    "T": 2**40,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +122,7 @@ class Table:
     def flag(self, spelling: str) -> FlagSpec | None:
         """The flag of that exact spelling; `_` and `-` are one where the engine says so."""
         found = self.flags.get(spelling)
-        if found is None and self.underscores:
+        if found is None and self.underscores and spelling.startswith("--"):
             found = self.flags.get("--" + spelling[2:].replace("_", "-"))
         return found
 

@@ -63,8 +63,9 @@ class _Search:
         self.closest: Evaluated | None = None
 
     def note(self, candidate: Candidate, why: str) -> None:
-        if len(self.passed) < _MOST_ALTERNATIVES:
-            self.passed.append(Alternative(*_label(candidate), why_not=why))
+        """Keep the last ones: in order of preference those are the near misses."""
+        self.passed.append(Alternative(*_label(candidate), why_not=why))
+        del self.passed[:-_MOST_ALTERNATIVES]
 
     def keep(self, found: Evaluated) -> None:
         """The best miss: of those that fit the most users, then the fastest."""

@@ -115,7 +115,11 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
         )
     carried = performance.users_supported
     if carried is not None and carried < spec.load.users:
-        said.append(f"the plan carries {carried} of {spec.load.users} users")
+        said.append(
+            f"the plan carries {carried} of {spec.load.users} users: `infra-gen new` and `update` "
+            "refuse it unless infra-gen.yaml allows the rule users-over-capacity"
+        )
+    said += _overruled(spec)
     if performance.basis == "unknown":
         said.append("no speed constant for this machine: every user is counted as busy")
     elif performance.points and performance.points[0].ttft_ms is None:
@@ -144,6 +148,23 @@ def _no_checkpoint(facts: Facts, spec: Spec) -> UsageError:
         where="quantization",
         hint="known: " + ", ".join(known) if known else None,
     )
+
+
+# Flags that carry a planned number, without dashes, of both engines.
+_PLANNED_FLAGS = frozenset(
+    {
+        "max-num-seqs", "max-model-len", "max-num-batched-tokens", "gpu-memory-utilization",
+        "tensor-parallel-size", "data-parallel-size", "kv-cache-dtype", "ctx-size", "parallel",
+        "batch-size", "ubatch-size", "n-gpu-layers", "cache-type-k", "cache-type-v",
+    }
+)  # fmt: skip
+
+
+def _overruled(spec: Spec) -> list[str]:
+    """The user's flags that replace a planned number: they win, and the plan does not know them."""
+    names = [name.lstrip("-") for name in spec.engine_args]
+    mine = sorted(name for name in names if name.replace("_", "-") in _PLANNED_FLAGS)
+    return [f"engine_args sets {name}: the numbers here are those without it" for name in mine]
 
 
 def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> InfraGenError:

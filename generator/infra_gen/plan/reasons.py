@@ -12,11 +12,11 @@ _LLAMACPP_REASONS = {
     "cpu": "a plain CPU: llama.cpp is made for it, vLLM batches on GPUs",
 }
 _VLLM_REASON = "a GPU with several users: vLLM batches requests as they come"
-_SMALL_REASON = "one GGUF file that this GPU holds; nothing larger was needed or fitted"
+_SMALL_REASON = "one GGUF file that this GPU holds"
 
 
 def _written(by_user: bool, otherwise: str) -> str:
-    return "as infra-gen.yaml asks" if by_user else otherwise
+    return "as asked" if by_user else otherwise
 
 
 def _hardware(plan: Plan) -> Decision:
@@ -49,7 +49,7 @@ def _model(plan: Plan, spec: Spec, reason: str) -> Decision:
 
 def _quantization(plan: Plan, spec: Spec, reason: str) -> Decision:
     size = f"{plan.weights.bytes / GIB:.1f} GiB of weights ({plan.weights.basis})"
-    why = f"{size}; {reason}" if spec.quantization == "auto" else f"{size}; as infra-gen.yaml asks"
+    why = f"{size}; {reason}" if spec.quantization == "auto" else f"{size}; as asked"
     return Decision("quantization", plan.weights.quantization, why, "presets/models")
 
 
@@ -119,9 +119,10 @@ def _fraction(plan: Plan) -> list[Decision]:
     fraction = plan.limits.memory_fraction
     if fraction is None:
         return []
+    kept = plan.machine.visible_gib * (1 - fraction)
     why = (
-        f"of {plan.machine.visible_gib:g} GiB visible, leaving {plan.machine.reserved_gib:g} GiB "
-        "for the system and the driver's own context"
+        f"of {plan.machine.visible_gib:g} GiB visible; the other {kept:.1f} GiB stay free for the "
+        "system and the driver, and vLLM refuses to start when they are not"
     )
     return [Decision("memory_fraction", f"{fraction:g}", why, "plan/memory.py")]
 

@@ -15,13 +15,18 @@ from infra_gen.rules.service import Service
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`deployment` is judged; the rest says what it should be."""
+    """`deployment` is judged; the rest says what it should be.
+
+    `pristine` are files exactly as infra-gen renders them. Their form is held by infra-gen's own
+    tests, so a rule that only looks at form may pass them over.
+    """
 
     spec: Spec
     plan: Plan
     stack: Stack
     engine: EngineInfo
     deployment: Deployment
+    pristine: frozenset[str] = frozenset()
 
     @property
     def service(self) -> Service | None:

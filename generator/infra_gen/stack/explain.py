@@ -45,7 +45,8 @@ def _in_table(info: EngineInfo, wanted: str) -> Iterator[str]:
     title = f"{info.name} {info.version}"
     spec = info.table.flag(f"--{wanted}")
     if spec:
-        default = f"default {spec.default!r}" if spec.default_known else "default not in the table"
+        known = "none" if spec.default is None else spec.default
+        default = f"default {known}" if spec.default_known else "default not in the table"
         yield f"{title}: {spec.name} takes {spec.type}, {default}"
     removed = info.table.removed_flags.get(f"--{wanted}")
     if removed:

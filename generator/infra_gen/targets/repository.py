@@ -85,14 +85,14 @@ def workflow() -> dict[str, File]:
         "permissions": {"contents": "read"},
         "env": {
             "INFRA_GEN": Noted(
-                PACKAGE,
-                "The version that wrote these files. A wheel's path or git+https://... works too, "
-                "where your package index does not have it.",
+                f"${{{{ vars.INFRA_GEN || '{PACKAGE}' }}}}",
+                "The version that wrote these files. Where your package index does not have it, set "
+                "the repository's variable INFRA_GEN to a wheel's address or git+https://...",
             ),
             "DEPLOYMENT": Noted(
-                ".",
+                "${{ vars.INFRA_GEN_DIR || '.' }}",
                 "GitHub reads workflows at the top of a repository only: if this deployment is a "
-                "folder in it, move this file up and name the folder here.",
+                "folder in it, copy this file up and set the variable INFRA_GEN_DIR to the folder.",
             ),
         },
         "jobs": {
