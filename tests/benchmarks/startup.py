@@ -16,6 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from infra_gen import api
+from infra_gen.cli.options import Asked, spec_from
+
 BIN = Path(sys.executable).parent
 NEW = ["new", "out", "--hardware", "2x4090", "--users", "40", "--model", "qwen3-32b"]
 
@@ -66,9 +69,6 @@ def peer_templates(folder: Path) -> int:
 
 def planning_ms(runs: int) -> tuple[float, float]:
     """Planning in a started process: a named model, and `auto`."""
-    from infra_gen import api
-    from infra_gen.cli.options import Asked, spec_from
-
     medians = []
     for model in ("qwen3-32b", "auto"):
         spec = spec_from(Asked(hardware="2x4090", users=40, model=model))

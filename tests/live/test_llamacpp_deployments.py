@@ -135,7 +135,9 @@ def test_prometheus_and_the_smoke_test(
         assert done.stdout.splitlines()[-1].startswith("PASS: ")
 
 
-def test_the_macs_log_holds_what_its_smoke_test_looks_for(mac: Deployment, llama_root: Path) -> None:
+def test_the_macs_log_holds_what_its_smoke_test_looks_for(
+    mac: Deployment, llama_root: Path
+) -> None:
     """Builds without a GPU print no layer counts, but the loader's other lines of that level."""
     argv = launchd_command(mac)
     for level, shown in (("4", True), ("3", False)):

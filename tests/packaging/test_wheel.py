@@ -35,7 +35,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(sdist) as archive:
         archive.extractall(out / "unpacked", filter="data")
     source = next((out / "unpacked").iterdir())
-    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", out, source, cwd=out)
+    run(
+        sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", out, source, cwd=out
+    )
     return next(out.glob("*.whl"))
 
 
@@ -49,7 +51,9 @@ def test_the_wheel_holds_every_data_file(wheel: Path) -> None:
     wanted = {**data_files("templates"), **data_files("presets")}
     assert len(wanted) > 50
     with zipfile.ZipFile(wheel) as archive:
-        held = {info.filename: bool(info.external_attr >> 16 & 0o100) for info in archive.infolist()}
+        held = {
+            info.filename: bool(info.external_attr >> 16 & 0o100) for info in archive.infolist()
+        }
     prefix = "infra_gen/_data/"
     missing = [path for path in wanted if prefix + path not in held]
     assert not missing
@@ -65,7 +69,16 @@ def test_the_wheel_is_small(wheel: Path) -> None:
 def test_installed_in_an_empty_venv_it_does_the_main_job(wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=tmp_path)
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        wheel,
+        cwd=tmp_path,
+    )
     tool = tmp_path / "venv" / "bin" / "infra-gen"
     run(tool, "new", "chat", "--hardware", "apple-m3", "--users", "5", cwd=tmp_path)
     assert "clean" in run(tool, "check", "chat", cwd=tmp_path)

@@ -212,6 +212,6 @@ def _secrets(spec: Spec) -> tuple[Secret, ...]:
         Secret(
             API_KEY,
             "VLLM_API_KEY",
-            "clients send it as a bearer token; it does not guard every route, so the port stays on loopback",
+            "clients send it as a bearer token; it does not guard all routes, so the port is on loopback",
         ),
     )

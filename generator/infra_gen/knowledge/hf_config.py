@@ -34,7 +34,7 @@ class ConfigFile:
         self.path = path
         try:
             document = json.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
             raise UsageError(f"not readable as JSON: {error}", where=str(path)) from error
         if not isinstance(document, dict):
             raise UsageError("not a JSON object", where=str(path))

@@ -35,7 +35,7 @@ def split_count(text: str) -> Asked:
     count = 1
     if prefix:
         count = int(prefix.group(1))
-        name = name[name.index("x") + 1 :]
+        name = name[name.index("x") + 1 :].lstrip()
     if suffix:
         count = int(suffix.group(1))
         name = name[: suffix.start()]

@@ -26,13 +26,13 @@ def busy_p95(users: int, probability: float) -> int:
         mean = users * probability
         deviation = math.sqrt(mean * (1 - probability))
         return min(users, max(1, math.ceil(mean + _Z95 * deviation)))
-    term = (1 - probability) ** users
-    total, count = term, 0
-    odds = probability / (1 - probability)
+    odds = math.log(probability / (1 - probability))
+    term = users * math.log1p(-probability)  # logarithms: (1 - p) ** users may be too small
+    total, count = math.exp(term), 0
     while total < 0.95 and count < users:
-        term *= (users - count) / (count + 1) * odds
+        term += math.log((users - count) / (count + 1)) + odds
         count += 1
-        total += term
+        total += math.exp(term)
     return max(1, count)
 
 

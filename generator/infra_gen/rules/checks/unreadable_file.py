@@ -45,9 +45,14 @@ def check(subject: Subject) -> Iterator[Finding]:
     for path, text in deployment.files.items():
         if path.endswith(".json"):
             yield from _json(path, text)
-        elif path in deployment.documents and is_compose_file(path):
-            if path not in subject.pristine:  # loading the schema costs more than all other rules
-                yield from _compose(subject, path)
+        elif _needs_schema(subject, path):
+            yield from _compose(subject, path)
+
+
+def _needs_schema(subject: Subject, path: str) -> bool:
+    """Not for what was just rendered: loading the schema costs more than all other rules."""
+    is_compose = path in subject.deployment.documents and is_compose_file(path)
+    return is_compose and path not in subject.pristine
 
 
 def _json(path: str, text: str) -> Iterator[Finding]:

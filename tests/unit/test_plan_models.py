@@ -1,0 +1,193 @@
+"""Models from a folder: config.json read field by field, and a whole deployment from one."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra_gen import api
+from infra_gen.cli.main import run
+from infra_gen.cli.options import Asked, spec_from
+from infra_gen.errors import UsageError
+from infra_gen.knowledge.hf_config import read_architecture, read_quantization
+from infra_gen.model.llm import Architecture
+from infra_gen.model.params import count_params
+
+LLAMA: dict[str, Any] = {
+    "architectures": ["LlamaForCausalLM"],
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "max_position_embeddings": 131072,
+    "num_attention_heads": 32,
+    "num_hidden_layers": 32,
+    "num_key_value_heads": 8,
+    "tie_word_embeddings": False,
+    "torch_dtype": "bfloat16",
+    "vocab_size": 128256,
+}
+
+
+def written(folder: Path, document: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.json"
+    path.write_text(document if isinstance(document, str) else json.dumps(document), "utf-8")
+    return path
+
+
+def read(folder: Path, document: object) -> Architecture:
+    return read_architecture(written(folder, document), date(2026, 1, 1))
+
+
+def test_a_plain_config(tmp_path: Path) -> None:
+    found = read(tmp_path, LLAMA)
+    assert (found.layers, found.heads, found.kv_heads, found.head_dim) == (32, 32, 8, 128)
+    assert found.known
+    assert count_params(found).total == pytest.approx(8_030_000_000, rel=0.001)
+
+
+def without(*keys: str) -> dict[str, Any]:
+    return {k: v for k, v in LLAMA.items() if k not in keys}
+
+
+BAD: dict[str, tuple[object, tuple[str, ...]]] = {
+    "no layers": (without("num_hidden_layers"), ("num_hidden_layers is missing",)),
+    "zero layers": ({**LLAMA, "num_hidden_layers": 0}, ("num_hidden_layers is 0", "positive")),
+    "layers as text": ({**LLAMA, "num_hidden_layers": "32"}, ("num_hidden_layers is '32'",)),
+    "layers as boolean": ({**LLAMA, "num_hidden_layers": True}, ("num_hidden_layers is True",)),
+    "negative vocabulary": ({**LLAMA, "vocab_size": -1}, ("vocab_size is -1",)),
+    "no hidden size": (without("hidden_size"), ("hidden_size is missing",)),
+    "no MLP": (without("intermediate_size"), ("intermediate_size is missing",)),
+    "no context": (without("max_position_embeddings"), ("max_position_embeddings is missing",)),
+    "heads": ({**LLAMA, "num_key_value_heads": 5}, ("32 is not a multiple", "5")),
+    "layer kind": (
+        {**LLAMA, "layer_types": ["full_attention"] * 31 + ["magic"]},
+        ("unknown kind 'magic'",),
+    ),
+    "layer count": (
+        {**LLAMA, "layer_types": ["full_attention"] * 31},
+        ("31 entries", "num_hidden_layers is 32"),
+    ),
+    "window missing": (
+        {**LLAMA, "layer_types": ["sliding_attention"] * 32},
+        ("sliding_window is missing",),
+    ),
+    "experts a turn": ({**LLAMA, "num_experts": 8}, ("num_experts_per_tok is missing",)),
+    "bad JSON": ('{"hidden_size": ', ("not readable as JSON",)),
+    "a list": ("[]", ("not a JSON object",)),
+    "text": ('"llama"', ("not a JSON object",)),
+    "deep": ("[" * 100_000, ("not readable as JSON",)),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_configs_name_file_and_field(case: str, tmp_path: Path) -> None:
+    document, words = BAD[case]
+    with pytest.raises(UsageError) as error:
+        read(tmp_path, document)
+    said = "\n".join(error.value.lines())
+    assert str(tmp_path / "config.json") in said
+    for word in words:
+        assert word in said
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="not readable"):
+        read_architecture(tmp_path / "config.json", date(2026, 1, 1))
+
+
+def test_layer_types_become_groups(tmp_path: Path) -> None:
+    kinds = ["sliding_attention"] * 20 + ["full_attention"] * 10 + ["linear_attention"] * 2
+    found = read(tmp_path, {**LLAMA, "layer_types": kinds, "sliding_window": 1024})
+    groups = {group.kind: (group.layers, group.window) for group in found.layer_groups}
+    assert groups == {"full": (10, None), "sliding": (20, 1024), "linear": (2, None)}
+
+
+def test_a_window_pattern_becomes_groups(tmp_path: Path) -> None:
+    found = read(tmp_path, {**LLAMA, "sliding_window": 512, "sliding_window_pattern": 4})
+    assert {g.kind: g.layers for g in found.layer_groups} == {"full": 8, "sliding": 24}
+
+
+def test_a_window_that_is_switched_off_is_none(tmp_path: Path) -> None:
+    found = read(tmp_path, {**LLAMA, "sliding_window": 512, "use_sliding_window": False})
+    assert [g.kind for g in found.layer_groups] == ["full"]
+
+
+def test_the_text_part_of_a_multimodal_config_counts(tmp_path: Path) -> None:
+    found = read(tmp_path, {"architectures": ["X"], "text_config": without("architectures")})
+    assert found.layers == 32
+    assert not found.known
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        (None, "bf16"),
+        ({"quant_method": "awq", "bits": 4}, "awq-int4"),
+        ({"quant_method": "fp8"}, "fp8"),
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "fp8-block"),
+    ],
+)
+def test_quantization_of_a_folder(declared: object, expected: str, tmp_path: Path) -> None:
+    document = LLAMA if declared is None else {**LLAMA, "quantization_config": declared}
+    assert read_quantization(written(tmp_path, document)) == expected
+
+
+def test_a_quantization_that_is_not_planned(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'hqq' is not planned yet"):
+        read_quantization(
+            written(tmp_path, {**LLAMA, "quantization_config": {"quant_method": "hqq"}})
+        )
+
+
+def folder_plan(folder: Path, **asked: Any) -> Any:
+    spec = spec_from(Asked(hardware="h100", users=4, model=str(folder), **asked))
+    return api.build(spec, folder.parent)
+
+
+def test_an_unknown_class_is_sized_with_a_warning(tmp_path: Path) -> None:
+    written(tmp_path / "mine", {**LLAMA, "architectures": ["MagicForCausalLM"]})
+    built = folder_plan(tmp_path / "mine")
+    assert any("MagicForCausalLM" in warning for warning in built.plan.warnings)
+
+
+def test_the_files_of_a_folder_are_weighed(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    written(folder, LLAMA)
+    computed = folder_plan(folder).plan
+    assert computed.weights.basis == "computed"
+    assert computed.weights.bytes == pytest.approx(16_060_522_496, rel=0.001)
+    with (folder / "model.safetensors").open("wb") as stream:
+        stream.truncate(15 * 2**30)
+    weighed = folder_plan(folder).plan
+    assert weighed.weights.basis == "checkpoint"
+    assert weighed.weights.bytes == 15 * 2**30
+
+
+def test_a_deployment_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "models" / "my-llama"
+    written(folder, LLAMA)
+    monkeypatch.chdir(tmp_path)
+    assert run(["new", "chat", "-H", "h100", "-u", "4", "-m", "models/my-llama"]) == 0
+    spec = (tmp_path / "chat" / "infra-gen.yaml").read_text("utf-8")
+    assert "../models/my-llama" in spec
+    compose = (tmp_path / "chat" / "compose.yaml").read_text("utf-8")
+    assert str(folder) in compose
+    assert "fetch" not in compose.split("services:")[1].split("volumes:")[0].replace("fetch_", "")
+    capsys.readouterr()
+    assert run(["check", "chat"]) == 0
+    monkeypatch.chdir(tmp_path / "chat")
+    assert run(["check"]) == 0
+
+
+def test_a_folder_is_for_vllm(tmp_path: Path) -> None:
+    written(tmp_path / "mine", LLAMA)
+    spec = spec_from(Asked(hardware="apple-m3", model=str(tmp_path / "mine")))
+    with pytest.raises(UsageError, match="could load"):
+        api.build(spec, tmp_path)
