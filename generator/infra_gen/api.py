@@ -2,60 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra_gen.engines import registry as engines
-from infra_gen.errors import EditedError, FindingsError, SpecError, UsageError, did_you_mean
+from infra_gen.building import Built, build, judge, plan
+from infra_gen.errors import (
+    EditedError,
+    FindingsError,
+    InfraGenError,
+    SpecError,
+    UsageError,
+    did_you_mean,
+)
 from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
-from infra_gen.knowledge.machines import resolve_machine
-from infra_gen.knowledge.models import resolve_model
 from infra_gen.lifecycle import drift, lock_file, spec_file, writing
 from infra_gen.lifecycle.changes import BASE_DIR, find_changes
-from infra_gen.model.facts import Facts, ModelFacts
+from infra_gen.model.facts import Facts
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Lock, Resolved
 from infra_gen.model.plan import Plan, Point
 from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
-from infra_gen.model.stack import Stack
-from infra_gen.plan.planner import make_plan
 from infra_gen.plan.under_load import speed_of
 from infra_gen.resources import data_dir
 from infra_gen.rules import registry as rules
-from infra_gen.rules.deployment import read_deployment
-from infra_gen.rules.subject import Subject
 from infra_gen.stack.build import build_stack
 from infra_gen.stack.explain import explanation, known_names
 from infra_gen.targets.command import command_of
-from infra_gen.targets.registry import TARGETS
 
 if TYPE_CHECKING:
     from infra_gen.model.plan_document import PlanDocument
 
+__all__ = [
+    "Built",
+    "Checked",
+    "Updated",
+    "build",
+    "build_locked",
+    "check",
+    "explain",
+    "judge",
+    "load",
+    "plan",
+    "plan_document",
+    "predict",
+    "update",
+    "validate",
+    "write_new",
+]
+
 _SCHEMA_FILE = f"{writing.STATE_DIR}/spec.schema.json"
 _ATTRIBUTES_FILE = f"{writing.STATE_DIR}/.gitattributes"
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """One deployment as a value: nothing of it is on disk yet."""
-
-    spec: Spec
-    facts: Facts
-    plan: Plan
-    stack: Stack
-    tree: FileTree
-    findings: tuple[Finding, ...]
-
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        """Findings that make a command fail."""
-        return tuple(f for f in self.findings if f.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,90 +77,6 @@ class Updated:
     deleted: tuple[str, ...]
     kept: tuple[str, ...]
     changes: tuple[tuple[str, str, str], ...]
-
-
-@contextmanager
-def _told_by(pins: Resolved | None, base: Path) -> Iterator[None]:
-    """An unknown name is the user's slip, unless the lock states it: then the lock is wrong."""
-    try:
-        yield
-    except UsageError as error:
-        if pins is None:
-            raise
-        raise SpecError(
-            error.message,
-            where=f"{base / LOCK_FILE}: resolved",
-            hint="infra-gen update --replan plans anew",
-        ) from error
-
-
-def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]:
-    """The facts for `spec`, and the same with every model (for naming what would fit).
-
-    Raises UsageError for names that the presets do not hold, SpecError when `pins` holds them.
-    """
-    machine = resolve_machine(spec.hardware)
-    workload = store.workload(spec.load.workload)
-    versions: dict[str, str | None] = dict.fromkeys(engines.ENGINES)
-    if pins:
-        versions[pins.engine] = pins.engine_version
-    elif spec.engine_version:
-        versions[spec.engine_name] = spec.engine_version
-    with _told_by(pins, base):
-        if pins and pins.hardware != machine.id:
-            machine = resolve_machine(pins.hardware)
-        infos = {name: engine_info(name, version) for name, version in versions.items()}
-        wanted = pins.model if pins else spec.model
-        models = None if wanted == "auto" else (resolve_model(wanted, base),)
-    everything = Facts(
-        machine=machine,
-        models=tuple(ModelFacts(m) for m in store.models()),
-        auto_model=True,
-        workload=workload,
-        engines=infos,
-        calibration=store.calibration(),
-    )
-    if models is None:
-        return everything, everything
-    return replace(everything, models=models, auto_model=False), everything
-
-
-def plan(spec: Spec, base: Path, pins: Resolved | None = None) -> tuple[Plan, Facts]:
-    """The plan for `spec`; relative model folders are taken from `base`."""
-    facts, everything = gather(spec, base, pins)
-    planned = make_plan(facts, spec, pins, everything)
-    # Refuses engine_args that this version of the engine does not have.
-    build_stack(spec, planned, facts.engines[planned.engine])
-    return planned, facts
-
-
-def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
-    """Plan, stack, files and findings of `spec`, without touching the disk."""
-    built = _rendered(spec, base, pins)
-    files = {path: file.text for path, file in built.tree.items()}
-    return replace(built, findings=judge(built, files))
-
-
-def _rendered(spec: Spec, base: Path, pins: Resolved | None) -> Built:
-    """The deployment, not judged."""
-    planned, facts = plan(spec, base, pins)
-    stack = build_stack(spec, planned, facts.engines[planned.engine])
-    return Built(spec, facts, planned, stack, TARGETS[planned.target].emit(stack), ())
-
-
-def judge(built: Built, files: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Every rule on `files` (path to text), with what the spec allows marked."""
-    tree = built.tree
-    pristine = frozenset(path for path in files if path in tree and tree[path].text == files[path])
-    subject = Subject(
-        spec=built.spec,
-        plan=built.plan,
-        stack=built.stack,
-        engine=built.facts.engines[built.plan.engine],
-        deployment=read_deployment(files),
-        pristine=pristine,
-    )
-    return rules.run(subject)
 
 
 def _with_state(built: Built) -> FileTree:
@@ -244,6 +160,23 @@ def validate(root: Path) -> Checked:
     return Checked(root, built, (), findings)
 
 
+def _replanned(root: Path, spec: Spec, old: Resolved) -> Resolved | None:
+    """New numbers for `spec` with the old engine, model and quantization; None if they fail it."""
+    same_model = spec.model in ("auto", old.model)
+    kept = {
+        "model": old.model if spec.model == "auto" else spec.model,
+        "engine": old.engine if spec.engine == "auto" else spec.engine,
+        "quantization": (
+            old.quantization if spec.quantization == "auto" and same_model else spec.quantization
+        ),
+    }
+    try:
+        built = build(spec.model_copy(update=kept), root)
+    except InfraGenError:
+        return None
+    return None if built.errors else lock_file.resolved_of(built.plan)
+
+
 def _word(value: object) -> str:
     return "none" if value is None else str(value)
 
@@ -258,12 +191,17 @@ def _plan_changes(old: Resolved, new: Resolved) -> tuple[tuple[str, str, str], .
 def update(root: Path, *, replan: bool = False, discard_edits: bool = False) -> Updated:
     """Regenerate `root` from its spec.
 
-    Planned anew when the spec changed or `replan` is set, else from the lock. Files edited by hand
-    stop the update unless `discard_edits`: then nothing was written. Raises UsageError listing them.
+    From the lock; when the spec changed, what it leaves to infra-gen stays as it was chosen as long
+    as that holds the new load; with `replan` everything is chosen anew. Files edited by hand stop
+    the update unless `discard_edits`: then nothing was written. Raises EditedError listing them.
     """
     spec, lock = load(root)
-    changed = spec_file.spec_sha256(spec) != lock.spec_sha256
-    built = _build_at(root, spec, None if changed or replan else lock.resolved)
+    pins: Resolved | None = lock.resolved
+    if replan:
+        pins = None
+    elif spec_file.spec_sha256(spec) != lock.spec_sha256:
+        pins = _replanned(root, spec, lock.resolved)
+    built = _build_at(root, spec, pins)
     if built.errors:
         raise FindingsError(built.findings)
     return _write_update(root, built, lock, discard_edits=discard_edits)

@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infra_gen import api
+from infra_gen.building import gather
 from infra_gen.cli.options import Asked, spec_from
+from infra_gen.plan.planner import make_plan
 
 BIN = Path(sys.executable).parent
 NEW = ["new", "out", "--hardware", "2x4090", "--users", "40", "--model", "qwen3-32b"]
@@ -72,11 +73,11 @@ def planning_ms(runs: int) -> tuple[float, float]:
     medians = []
     for model in ("qwen3-32b", "auto"):
         spec = spec_from(Asked(hardware="2x4090", users=40, model=model))
-        facts, everything = api.gather(spec, Path(), None)
+        facts, everything = gather(spec, Path(), None)
         times = []
         for _ in range(runs * 3):
             started = time.perf_counter()
-            api.make_plan(facts, spec, None, everything)
+            make_plan(facts, spec, None, everything)
             times.append((time.perf_counter() - started) * 1e3)
         medians.append(statistics.median(times))
     return medians[0], medians[1]

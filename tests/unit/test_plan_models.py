@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from infra_gen import api
 from infra_gen.cli.main import run
@@ -176,10 +177,16 @@ def test_a_deployment_of_a_folder(
     monkeypatch.chdir(tmp_path)
     assert run(["new", "chat", "-H", "h100", "-u", "4", "-m", "models/my-llama"]) == 0
     spec = (tmp_path / "chat" / "infra-gen.yaml").read_text("utf-8")
-    assert "../models/my-llama" in spec
-    compose = (tmp_path / "chat" / "compose.yaml").read_text("utf-8")
-    assert str(folder) in compose
-    assert "fetch" not in compose.split("services:")[1].split("volumes:")[0].replace("fetch_", "")
+    assert "model: ../models/my-llama" in spec
+    services = yaml.safe_load((tmp_path / "chat" / "compose.yaml").read_text("utf-8"))["services"]
+    assert "fetch" not in services
+    mounts = [m for m in services["engine"]["volumes"] if isinstance(m, dict)]
+    assert [(m["source"], m["target"]) for m in mounts if m["type"] == "bind"] == [
+        ("../models/my-llama", "/models")
+    ]
+    assert str(tmp_path) not in "".join(
+        path.read_text("utf-8") for path in (tmp_path / "chat").rglob("*") if path.is_file()
+    ), "the deployment must work on another machine"
     capsys.readouterr()
     assert run(["check", "chat"]) == 0
     monkeypatch.chdir(tmp_path / "chat")

@@ -95,7 +95,7 @@ def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
         root = directory or Path(asked.name or asked.workload or "chat")
         asked = replace(
             asked,
-            name=asked.name or options.name_from(root),
+            name=options.name_from(root) if asked.name is None else asked.name,
             model=options.relative_model(asked.model, root),
         )
         spec = options.spec_from(asked)

@@ -169,7 +169,7 @@ def name_from(root: Path) -> str | None:
     """
     import re
 
-    name = re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-")[:40].strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", root.absolute().name.lower()).strip("-")[:40].strip("-")
     return name if re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", name) else None
 
 

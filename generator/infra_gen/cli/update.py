@@ -12,7 +12,8 @@ HELP = """Regenerate a deployment after its infra-gen.yaml changed.
 \b
   infra-gen update chat
 
-Plans anew when the spec changed (or with --replan) and prints old -> new; otherwise the lock decides.
+When the spec changed, engine and model stay as long as they hold the new load; --replan chooses all
+anew. Prints old -> new.
 Files edited by hand stop the update: nothing is written until you move or drop the edits. Exit
 codes: 0 done, 2 hand edits in the way, 3 findings, 4 the spec or lock is wrong, 5 does not fit.
 """

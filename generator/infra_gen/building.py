@@ -1,0 +1,129 @@
+"""From a spec to a deployment as a value: facts, plan, stack, files, findings. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from infra_gen.engines import registry as engines
+from infra_gen.errors import SpecError, UsageError
+from infra_gen.knowledge import store
+from infra_gen.knowledge.engines import engine_info
+from infra_gen.knowledge.machines import resolve_machine
+from infra_gen.knowledge.models import resolve_model
+from infra_gen.model.facts import Facts, ModelFacts
+from infra_gen.model.filetree import FileTree
+from infra_gen.model.finding import Finding
+from infra_gen.model.lock import Resolved
+from infra_gen.model.plan import Plan
+from infra_gen.model.spec import LOCK_FILE, Spec
+from infra_gen.model.stack import Stack
+from infra_gen.plan.planner import make_plan
+from infra_gen.rules import registry as rules
+from infra_gen.rules.deployment import read_deployment
+from infra_gen.rules.subject import Subject
+from infra_gen.stack.build import build_stack
+from infra_gen.targets.registry import TARGETS
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One deployment as a value: nothing of it is on disk yet."""
+
+    spec: Spec
+    facts: Facts
+    plan: Plan
+    stack: Stack
+    tree: FileTree
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """Findings that make a command fail."""
+        return tuple(f for f in self.findings if f.counts)
+
+
+@contextmanager
+def _told_by(pins: Resolved | None, base: Path) -> Iterator[None]:
+    """An unknown name is the user's slip, unless the lock states it: then the lock is wrong."""
+    try:
+        yield
+    except UsageError as error:
+        if pins is None:
+            raise
+        raise SpecError(
+            error.message,
+            where=f"{base / LOCK_FILE}: resolved",
+            hint="infra-gen update --replan plans anew",
+        ) from error
+
+
+def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]:
+    """The facts for `spec`, and the same with every model (for naming what would fit).
+
+    Raises UsageError for names that the presets do not hold, SpecError when `pins` holds them.
+    """
+    machine = resolve_machine(spec.hardware)
+    workload = store.workload(spec.load.workload)
+    versions: dict[str, str | None] = dict.fromkeys(engines.ENGINES)
+    if pins:
+        versions[pins.engine] = pins.engine_version
+    elif spec.engine_version:
+        versions[spec.engine_name] = spec.engine_version
+    with _told_by(pins, base):
+        if pins and pins.hardware != machine.id:
+            machine = resolve_machine(pins.hardware)
+        infos = {name: engine_info(name, version) for name, version in versions.items()}
+        wanted = pins.model if pins else spec.model
+        models = None if wanted == "auto" else (resolve_model(wanted, base),)
+    everything = Facts(
+        machine=machine,
+        models=tuple(ModelFacts(m) for m in store.models()),
+        auto_model=True,
+        workload=workload,
+        engines=infos,
+        calibration=store.calibration(),
+    )
+    if models is None:
+        return everything, everything
+    return replace(everything, models=models, auto_model=False), everything
+
+
+def plan(spec: Spec, base: Path, pins: Resolved | None = None) -> tuple[Plan, Facts]:
+    """The plan for `spec`; relative model folders are taken from `base`."""
+    facts, everything = gather(spec, base, pins)
+    planned = make_plan(facts, spec, pins, everything)
+    # Refuses engine_args that this version of the engine does not have.
+    build_stack(spec, planned, facts.engines[planned.engine])
+    return planned, facts
+
+
+def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
+    """Plan, stack, files and findings of `spec`, without touching the disk."""
+    built = _rendered(spec, base, pins)
+    files = {path: file.text for path, file in built.tree.items()}
+    return replace(built, findings=judge(built, files))
+
+
+def _rendered(spec: Spec, base: Path, pins: Resolved | None) -> Built:
+    """The deployment, not judged."""
+    planned, facts = plan(spec, base, pins)
+    stack = build_stack(spec, planned, facts.engines[planned.engine])
+    return Built(spec, facts, planned, stack, TARGETS[planned.target].emit(stack), ())
+
+
+def judge(built: Built, files: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Every rule on `files` (path to text), with what the spec allows marked."""
+    tree = built.tree
+    pristine = frozenset(path for path in files if path in tree and tree[path].text == files[path])
+    subject = Subject(
+        spec=built.spec,
+        plan=built.plan,
+        stack=built.stack,
+        engine=built.facts.engines[built.plan.engine],
+        deployment=read_deployment(files),
+        pristine=pristine,
+    )
+    return rules.run(subject)
