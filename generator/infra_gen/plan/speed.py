@@ -5,7 +5,7 @@ Every constant comes from `presets/calibration`; see docs/explanation/sizing.md 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from infra_gen.model.calibration import Calibration, efficiency, known
 from infra_gen.model.llm import Architecture
@@ -26,6 +26,13 @@ class SpeedModel:
     arch: Architecture
     kv_bytes_per_token: int
     calibration: Calibration
+    bandwidth: float | None = field(init=False)
+    flops: float | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What every point asks for is worked out once."""
+        object.__setattr__(self, "bandwidth", self._bandwidth())
+        object.__setattr__(self, "flops", self._flops())
 
     def _bandwidth(self) -> float | None:
         """Bytes per second that decoding reaches.
@@ -75,17 +82,17 @@ class SpeedModel:
 
     def decode_step_ms(self, batch: int, context_tokens: float) -> float | None:
         """Time of one step that gives each of `batch` sequences a token."""
-        bandwidth = self._bandwidth()
+        bandwidth = self.bandwidth
         if bandwidth is None:
             return None
         moved = self._weight_bytes_read(batch) + batch * self._context_bytes(context_tokens)
-        flops = self._flops()
+        flops = self.flops
         compute_s = 2 * self.params_active * batch / flops if flops else 0.0
         return max(moved / bandwidth, compute_s) * 1e3 + self._overhead_ms()
 
     def prefill_ms(self, prompts: int, tokens: int) -> float | None:
         """Time to read `prompts` prompts of `tokens` each, sent together."""
-        flops, bandwidth = self._flops(), self._bandwidth()
+        flops, bandwidth = self.flops, self.bandwidth
         if flops is None or bandwidth is None:
             return None
         matrices = 2 * self.params_active * tokens * prompts

@@ -71,13 +71,16 @@ class LoadModel:
         self.data = candidate.parallelism.data
         self.speed = _speed(candidate, facts, mem)
         self.spec = spec
+        self._residence: dict[int, float | None] = {}
 
     def residence_s(self, concurrency: int) -> float | None:
         """Seconds of a mean request with `concurrency` requests over all replicas."""
         per_replica = math.ceil(concurrency / self.data)
-        return self.speed.residence_s(
-            per_replica, self.workload.input_tokens.mean, self.workload.output_tokens.mean
-        )
+        if per_replica not in self._residence:
+            self._residence[per_replica] = self.speed.residence_s(
+                per_replica, self.workload.input_tokens.mean, self.workload.output_tokens.mean
+            )
+        return self._residence[per_replica]
 
     def peak(self, users: int) -> int:
         """Requests at once at the 95th percentile, over all replicas."""
