@@ -46,7 +46,7 @@ def test_docker_compose_reads_it(deployment: Deployment) -> None:
 
 def test_compose_refuses_to_start_without_a_key(deployment: Deployment) -> None:
     tool = require("docker-compose")
-    env = {**os.environ, "DOCKER_CONFIG": str(tool.path("config"))}
+    env = {**os.environ, "DOCKER_CONFIG": str(tool.path("config")), "HF_TOKEN": "x"}
     env.pop("API_KEY", None)
     path = _compose_files(deployment.root)[0]
     done = run_program(

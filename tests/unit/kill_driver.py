@@ -280,7 +280,8 @@ def together(scenario: Scenario) -> dict[str, Any]:
             problem = "nobody wrote it"
         if problem or not set(codes) <= {0, 1, -signal.SIGKILL}:
             wrong.append(f"round {number}, {codes}: {problem}")
-        winners.append(codes.count(0))
+        if -signal.SIGKILL not in codes:  # a killed one may have won just before
+            winners.append(codes.count(0))
     return {"winners": winners, "wrong": wrong}
 
 

@@ -257,10 +257,12 @@ def test_download_by_hf_happens_once(tmp_path: Path) -> None:
     (root / "bin/fetch-model").write_text(small)
     for args in ((), (), ("--force",)):
         assert run(root, "fetch-model", *args, HF_HUB_CACHE=str(home), PATH=path).returncode == 0
-    assert log.read_text().splitlines() == [
+    lines = log.read_text().splitlines()
+    assert [line.partition(" --exclude ")[0] for line in lines] == [
         "download Qwen/Qwen3-32B-AWQ --revision main",
         "download Qwen/Qwen3-32B-AWQ --revision main --force-download",
     ]
+    assert all("--exclude original/*" in line and "--exclude *.pth" in line for line in lines)
 
 
 def test_compose_key_is_new_each_time_and_private(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_kills(scenario: str, tmp_path: Path) -> None:
         assert 0 < at_every_step["left_old"] < at_every_step["kills"], "both outcomes must occur"
     assert at_random["wrong"] == []
     assert at_random["kills"] > 0
-    assert together["wrong"] == []
+    assert together["wrong"] == [], "\n".join(together["wrong"])
     if scenario != "update":
         assert set(together["winners"]) == {1}, "one writes, the others are told"
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
+from infra_gen.model.plan import Plan
 from infra_gen.model.stack import Alert, Series
 
-DOWN = Alert(
-    name="EngineDown",
-    expr='max by (job) (up{job="engine"}) == 0',
-    for_="2m",
-    severity="critical",
-    summary="The engine has not answered a scrape for two minutes.",
-    runbook=(
-        "Run bin/smoke-test: it says what is wrong. A first start may take as long as the start-up "
-        "budget above; after that, read the engine's log."
-    ),
-    fires=(Series('up{job="engine",instance="engine"}', "0x20"),),
-    quiet=(Series('up{job="engine",instance="engine"}', "1x20"),),
-    at="5m",
-)
+
+def down(plan: Plan) -> Alert:
+    """No scrape for longer than a start may take, so that starts and key rotations stay silent."""
+    minutes = max(2, math.ceil(plan.startup.budget_s / 60))
+    return Alert(
+        name="EngineDown",
+        expr='max by (job) (up{job="engine"}) == 0',
+        for_=f"{minutes}m",
+        severity="critical",
+        summary=f"The engine has not answered a scrape for {minutes} minutes, longer than a start takes.",
+        runbook="Run bin/smoke-test: it says what is wrong. Then read the engine's log.",
+        fires=(Series('up{job="engine",instance="engine"}', f"0x{minutes + 20}"),),
+        quiet=(Series('up{job="engine",instance="engine"}', f"1x{minutes + 20}"),),
+        at=f"{minutes + 5}m",
+    )
 
 
 def seconds(value: float) -> str:

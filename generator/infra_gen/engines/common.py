@@ -6,7 +6,7 @@ from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.model.engine_table import Table
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
-from infra_gen.model.stack import Arg, Download, Secret
+from infra_gen.model.stack import Arg, Download, EnvVar, Secret
 
 API_KEY = "API_KEY"
 HF_TOKEN = Secret("HF_TOKEN", "HF_TOKEN", "raises the hub's download limits", False)
@@ -67,6 +67,14 @@ def _removed(table: Table, flag: str) -> str:
     return f" (gone by {gone.gone_by or 'an unknown version'})" + (
         f"; instead: {gone.instead}" if gone.instead else ""
     )
+
+
+def planned_devices(plan: Plan) -> tuple[EnvVar, ...]:
+    """AMD containers see every card of the host: only the planned ones may be used."""
+    if plan.machine.vendor != "amd":
+        return ()
+    used = ",".join(str(index) for index in range(plan.parallelism.devices_per_replica))
+    return (EnvVar("HIP_VISIBLE_DEVICES", used, "the planned cards; the container sees them all"),)
 
 
 def hub_download(plan: Plan, tool: str) -> Download:

@@ -8,6 +8,7 @@ from infra_gen.engines.common import (
     chosen_port,
     flag_args,
     hub_download,
+    planned_devices,
     with_user_args,
 )
 from infra_gen.engines.llamacpp_alerts import alerts
@@ -53,7 +54,11 @@ def _cache_args(plan: Plan) -> list[Arg]:
             f"divides this number: {_reason(plan, 'context')}",
         ),
         Arg("--parallel", str(slots), _reason(plan, "concurrency")),
-        Arg("--batch-size", str(limits.max_num_batched_tokens), "the default, written down"),
+        Arg(
+            "--batch-size",
+            str(limits.max_num_batched_tokens),
+            "scrapes and health checks are answered between two batches",
+        ),
         Arg("--ubatch-size", "512", "the default; the compute buffer is planned for it"),
         Arg("--fit", "off", "take these numbers or fail: nothing is adjusted behind your back"),
     ]
@@ -126,6 +131,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[Service, ...]:
         name="engine",
         program=("/app/llama-server",),
         argv=with_user_args(tuple(args), flag_args(spec), info.table),
+        env=planned_devices(plan),
         image=image,
         native=info.native(machine) if native else None,
         ports=(Port("api", inside, published),),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra_gen.engines.alerts import DOWN
+from infra_gen.engines.alerts import down
 from infra_gen.model.plan import Plan
 from infra_gen.model.stack import Alert, Series
 
@@ -33,7 +33,7 @@ def _full(plan: Plan) -> Alert:
     series = f"llamacpp:requests_processing{{{_JOB}}}"
     return Alert(
         name="SlotsBusy",
-        expr=f"min_over_time(sum(llamacpp:requests_processing)[15m:1m]) >= {slots}",
+        expr=f"min_over_time(sum(llamacpp:requests_processing)[10m:1m]) >= {slots}",
         for_="5m",
         severity="warning",
         summary="Every slot has been busy for fifteen minutes.",
@@ -49,4 +49,4 @@ def _full(plan: Plan) -> Alert:
 
 def alerts(plan: Plan) -> tuple[Alert, ...]:
     """Every alert for a llama.cpp deployment."""
-    return (DOWN, _deferred(plan), _full(plan))
+    return (down(plan), _deferred(plan), _full(plan))

@@ -8,6 +8,7 @@ from infra_gen.engines.common import (
     chosen_port,
     flag_args,
     hub_download,
+    planned_devices,
     with_user_args,
 )
 from infra_gen.engines.vllm_alerts import alerts
@@ -57,7 +58,7 @@ def _parallel_args(plan: Plan) -> list[Arg]:
         args.append(Arg("--tensor-parallel-size", str(split.tensor), why))
     if split.data > 1:
         args.append(
-            Arg("--data-parallel-size", str(split.data), "further copies behind one API server")
+            Arg("--data-parallel-size", str(split.data), "copies of the model behind one address")
         )
     if split.expert:
         args.append(Arg("--enable-expert-parallel", None, "experts stay whole on their devices"))
@@ -68,7 +69,11 @@ def _limit_args(plan: Plan) -> list[Arg]:
     limits = plan.limits
     args = [
         Arg("--max-model-len", str(limits.context), _reason(plan, "context")),
-        Arg("--max-num-seqs", str(limits.max_num_seqs), _reason(plan, "concurrency")),
+        Arg(
+            "--max-num-seqs",
+            str(limits.max_num_seqs),
+            f"{_reason(plan, 'concurrency')}; rounded up to a multiple of 8",
+        ),
         Arg(
             "--max-num-batched-tokens",
             str(limits.max_num_batched_tokens),
@@ -128,6 +133,7 @@ def _env(plan: Plan) -> tuple[EnvVar, ...]:
         EnvVar("HF_HUB_OFFLINE", "1", "the service fetch downloads; the engine never does"),
         EnvVar("VLLM_CACHE_ROOT", VolumePath("cache", "vllm"), "compiled graphs survive a restart"),
         EnvVar("TRITON_CACHE_DIR", VolumePath("cache", "triton"), "so do compiled kernels"),
+        *planned_devices(plan),
         EnvVar("VLLM_NO_USAGE_STATS", "1", "no usage reports leave this machine"),
     ]
     if plan.startup.budget_s > _READY_DEFAULT_S:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra_gen.engines.alerts import DOWN, seconds
+from infra_gen.engines.alerts import down, seconds
 from infra_gen.model.plan import Plan
 from infra_gen.model.stack import Alert, Series
 
@@ -93,29 +93,28 @@ def _slow(name: str, metric: str, limit_s: float, summary: str, runbook: str) ->
 
 
 def _latency(plan: Plan) -> list[Alert]:
-    """Alert at the user's target, or at three times what the plan predicts."""
-    point = plan.performance.peak
-    if point is None:
-        return []
+    """At three times what the plan predicts for long prompts and for tokens at the peak."""
+    point, long = plan.performance.peak, plan.performance.long_request
     found = []
-    if point.ttft_ms is not None:
+    if long is not None and long.ttft_ms is not None:
         found.append(
             _slow(
                 "FirstTokenSlow", "vllm:time_to_first_token_seconds",
-                max(1.0, 3 * point.ttft_ms / 1e3),
-                "The slowest twentieth of requests waits three times longer than planned to begin.",
+                max(1.0, 3 * long.ttft_ms / 1e3),
+                "The slowest twentieth of requests waits three times longer than planned for a prompt "
+                f"of {long.input_tokens} tokens.",
                 "Prompts may be longer than planned, or requests may queue: see RequestsWaiting. "
                 "`infra-gen plan` shows the planned times.",
             )
         )  # fmt: skip
-    if point.tpot_ms is not None:
+    if point is not None and point.tpot_ms is not None:
         found.append(
             _slow(
-                "TokensSlow", "vllm:inter_token_latency_seconds",
+                "TokensSlow", "vllm:request_time_per_output_token_seconds",
                 max(0.1, 3 * point.tpot_ms / 1e3),
-                "Tokens come three times slower than planned.",
-                "Look at the card's clock and temperature (nvidia-smi), then at how many requests "
-                "run. `infra-gen plan` shows the planned times.",
+                "The slowest twentieth of answers comes three times slower than planned.",
+                "Look at how many requests run, then at the card's clock and temperature "
+                "(nvidia-smi). `infra-gen plan` shows the planned times.",
             )
         )  # fmt: skip
     return found
@@ -123,4 +122,4 @@ def _latency(plan: Plan) -> list[Alert]:
 
 def alerts(plan: Plan) -> tuple[Alert, ...]:
     """Every alert for a vLLM deployment."""
-    return (DOWN, _queue(plan), _cache(), _preemptions(), *_latency(plan))
+    return (down(plan), _queue(plan), _cache(), _preemptions(), *_latency(plan))

@@ -147,7 +147,8 @@ class Performance:
     """What the plan expects. `error_band` is relative: 0.5 means within half and one and a half.
 
     `typical_concurrency` and `peak_concurrency` are requests at once over all replicas, on average
-    and at the 95th percentile; `typical` and `peak` are the points of one replica at those loads.
+    and at the 95th percentile; `typical` and `peak` are the points of one replica at those loads,
+    `long_request` one at the peak with prompt and answer of the 95th percentile.
     """
 
     basis: Basis
@@ -158,6 +159,7 @@ class Performance:
     points: tuple[Point, ...]
     typical: Point | None = None
     peak: Point | None = None
+    long_request: Point | None = None
     meets_ttft: bool | None = None
     meets_tpot: bool | None = None
 

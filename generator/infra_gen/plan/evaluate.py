@@ -36,8 +36,12 @@ class Evaluated:
 
 
 def _batched_tokens(candidate: Candidate, facts: Facts) -> int:
-    """The engine's own default for this device; llama-server's --batch-size has one for all."""
-    return facts.engines[candidate.engine].batched_tokens(facts.machine) or 2048
+    """The engine's own default for this device; without one, what keeps the server answering."""
+    default = facts.engines[candidate.engine].batched_tokens(facts.machine)
+    if default is not None:
+        return default
+    # llama-server answers scrapes and health checks between two batches only.
+    return 512 if facts.machine.memory_kind != "discrete" else 2048
 
 
 def _round_seqs(engine: str, needed: int) -> int:
@@ -167,6 +171,7 @@ def _performance(
         points=points,
         typical=at_typical,
         peak=at_peak,
+        long_request=loaded.long_request(at_peak.concurrency),
         meets_ttft=_meets(at_peak.ttft_ms, wanted.ttft_ms),
         meets_tpot=_meets(at_peak.tpot_ms, wanted.tpot_ms),
     )

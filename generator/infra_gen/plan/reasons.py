@@ -121,8 +121,8 @@ def _fraction(plan: Plan) -> list[Decision]:
         return []
     kept = plan.machine.visible_gib * (1 - fraction)
     why = (
-        f"of {plan.machine.visible_gib:g} GiB visible; the other {kept:.1f} GiB stay free for the "
-        "system and the driver, and vLLM refuses to start when they are not"
+        f"of {plan.machine.visible_gib:g} GiB visible; {kept:.1f} GiB stay for the driver and the "
+        "system, and vLLM refuses to start when its share is not free"
     )
     return [Decision("memory_fraction", f"{fraction:g}", why, "plan/memory.py")]
 

@@ -96,6 +96,12 @@ class LoadModel:
             concurrency, self.workload.input_tokens.low, self.workload.output_tokens.low
         )
 
+    def long_request(self, concurrency: int) -> Point:
+        """Speed of one replica on requests of the 95th percentile."""
+        return self.speed.point(
+            concurrency, self.workload.input_tokens.high, self.workload.output_tokens.high
+        )
+
     def capacity(self, limits: Limits, mem: Memory) -> int:
         """Requests at once that cache and limits carry, over all replicas."""
         best = 0

@@ -16,7 +16,8 @@ def build_stack(spec: Spec, plan: Plan, info: EngineInfo) -> Stack:
     """All services of the deployment."""
     services: list[Service] = list(ENGINES[plan.engine].services(spec, plan, info))
     if spec.monitoring:
-        services.append(prometheus())
+        downloads = plan.target == "compose" and any(s.role == "fetch" for s in services)
+        services.append(prometheus(("fetch",) if downloads else ()))
     return Stack(
         name=spec.name,
         plan=plan,

@@ -15,8 +15,11 @@ _IMAGE = Image(
 _DAYS = "15d"
 
 
-def prometheus() -> Service:
-    """Scrapes the engine, keeps fifteen days, evaluates the alert rules."""
+def prometheus(needs: tuple[str, ...]) -> Service:
+    """Scrapes the engine, keeps fifteen days, evaluates the alert rules.
+
+    `needs` are services that must have succeeded first: while a model downloads nobody is down.
+    """
     return Service(
         role="metrics",
         name="prometheus",
@@ -31,4 +34,5 @@ def prometheus() -> Service:
         mounts=(Mount("metrics", "/prometheus", False, "fifteen days of measurements"),),
         equals_dialect=True,
         stop_seconds=30,
+        needs=needs,
     )

@@ -56,7 +56,7 @@ def capacity(plan: Plan) -> CapacityView:
         peak=_count(speed.peak_concurrency, "request"),
         supported=_supported(speed),
         context=f"{plan.limits.context:,}",
-        limits=f"At most {_count(plan.limits.max_num_seqs, 'request')} at a time; more wait.",
+        limits=_limits(plan),
         device=machine.name
         if machine.devices == 1
         else f"the fullest of {machine.devices} devices",
@@ -66,6 +66,14 @@ def capacity(plan: Plan) -> CapacityView:
         basis=_basis(speed),
         warnings=(*plan.warnings, *machine.assumptions),
     )
+
+
+def _limits(plan: Plan) -> str:
+    copies = plan.parallelism.data
+    text = f"At most {_count(plan.limits.max_num_seqs * copies, 'request')} at a time; more wait."
+    if copies > 1:
+        text += f" {copies} copies of the model share them; cache and speeds below are those of one copy."
+    return text
 
 
 def duration(seconds: float) -> str:
@@ -100,8 +108,9 @@ def _memory(memory: Memory) -> tuple[Row, ...]:
 
 def _cache(plan: Plan) -> str:
     memory = plan.memory
+    whose = " of a copy" if plan.parallelism.data > 1 else ""
     text = (
-        f"The key-value cache holds {memory.kv_cache_tokens:,} tokens: "
+        f"The key-value cache{whose} holds {memory.kv_cache_tokens:,} tokens: "
         f"{memory.max_concurrency_at_context:.1f} requests of full length, or more shorter ones."
     )
     if memory.host_needed_gib:

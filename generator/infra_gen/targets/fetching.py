@@ -10,6 +10,9 @@ from infra_gen.model.stack import Service
 from infra_gen.render.text import render
 from infra_gen.targets.names import HEADER
 
+# Second copies of the weights that publishers keep beside the ones an engine reads.
+_OTHER_COPIES = ("original/*", "metal/*", "consolidated*", "*.pth", "*.bin", "*.gguf")
+
 
 @dataclass(frozen=True, slots=True)
 class FetchView:
@@ -21,6 +24,9 @@ class FetchView:
     revision: str
     files: tuple[str, ...]
     patterns: tuple[str, ...]
+    whole_repo: bool
+    excluded: tuple[str, ...]
+    cache_folder: str
     single: bool
     bytes: int
     gib: str
@@ -44,6 +50,9 @@ def fetch_script(service: Service, folder: str, *, compose: bool) -> File:
         revision=download.revision,
         files=tuple(file for file in download.files if "*" not in file),
         patterns=tuple(file for file in download.files if "*" in file),
+        whole_repo=not download.files,
+        excluded=() if download.files else _OTHER_COPIES,
+        cache_folder="models--" + download.repo.replace("/", "--"),
         single=len(download.files) == 1,
         bytes=download.bytes,
         gib=f"{download.bytes / GIB:.1f}",

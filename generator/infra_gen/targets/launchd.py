@@ -90,7 +90,7 @@ def emit(stack: Stack) -> FileTree:
         **agents(stack),
         **{f"bin/{script}": _script(script, view) for script in _SCRIPTS},
         "bin/smoke-test": smoke_test(stack, _hints(engine)),
-        ".env.example": env_example(stack),
+        ".env.example": env_example(stack, native=True),
         ".gitignore": ignore_file(_IGNORED),
         "README.md": File(readme(stack, "launchd")),
         **workflow(),

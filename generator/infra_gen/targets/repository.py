@@ -51,13 +51,15 @@ def ignore_file(ignored: tuple[Ignored, ...]) -> File:
     return File("\n".join(lines) + "\n")
 
 
-def env_example(stack: Stack, extra: tuple[Variable, ...] = ()) -> File:
-    """The .env.example: every variable that compose.yaml reads, without values."""
-    lines = [
-        f"# {HEADER}",
-        "# Copy this to .env (bin/rotate-key does it and makes a key). Never commit .env.",
-    ]
-    secrets = (Variable(one.name, one.because, one.required) for one in secrets_of(stack))
+def env_example(stack: Stack, extra: tuple[Variable, ...] = (), *, native: bool = False) -> File:
+    """The .env.example: every variable that is read from .env, without values.
+
+    On a host without containers the key lies in a file of its own, not in .env.
+    """
+    how = "if you need it" if native else "(bin/rotate-key does it and makes a key)"
+    lines = [f"# {HEADER}", f"# Copy this to .env {how}. Never commit .env."]
+    kept = [one for one in secrets_of(stack) if not (native and one.file_flag)]
+    secrets = (Variable(one.name, one.because, one.required) for one in kept)
     for variable in (*secrets, *extra):
         state = "Required." if variable.required else "May stay empty."
         lines += [
@@ -73,7 +75,7 @@ def workflow() -> dict[str, File]:
     steps: list[object] = [
         {"uses": "actions/checkout@v4", "with": {"persist-credentials": False}},
         {"uses": "actions/setup-python@v5", "with": {"python-version": "3.12"}},
-        {"run": 'pip install "$INFRA_GEN"'},
+        {"run": 'pip install "${INFRA_GEN:?set the repository variable INFRA_GEN}"'},
         Noted(
             {"run": "infra-gen check .", "working-directory": "${{ env.DEPLOYMENT }}"},
             "Fails on drift (exit 2) and findings (exit 3), and prints the command that fixes it.",
@@ -85,9 +87,9 @@ def workflow() -> dict[str, File]:
         "permissions": {"contents": "read"},
         "env": {
             "INFRA_GEN": Noted(
-                f"${{{{ vars.INFRA_GEN || '{PACKAGE}' }}}}",
-                "The version that wrote these files. Where your package index does not have it, set "
-                "the repository's variable INFRA_GEN to a wheel's address or git+https://...",
+                "${{ vars.INFRA_GEN }}",
+                "What pip installs. Set the repository's variable INFRA_GEN: a wheel's address, "
+                f"git+https://...@COMMIT, or {PACKAGE} where your own index has it.",
             ),
             "DEPLOYMENT": Noted(
                 "${{ vars.INFRA_GEN_DIR || '.' }}",

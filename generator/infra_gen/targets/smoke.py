@@ -55,7 +55,7 @@ def smoke_test(stack: Stack, hints: Hints) -> File:
     """The script."""
     engine, key = engine_of(stack), api_key(stack)
     vendor = engine.devices.vendor if engine.devices else "cpu"
-    mib = stack.plan.weights.bytes // 2**20
+    mib = stack.plan.weights.bytes * stack.plan.parallelism.data // 2**20
     in_log = None if hints.compose else engine.gpu_log
     view = SmokeView(
         header=HEADER,
