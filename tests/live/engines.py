@@ -7,6 +7,7 @@ with LlamaServer(argv, root, binds={"/models": folder}) as server:
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 import urllib.error
@@ -84,15 +85,15 @@ def read_chat(text: str) -> Chat:
     return Chat(content, events, reasons[-1] if reasons else None)
 
 
-class HttpServer(Server):
+class HttpServer(Server, abc.ABC):
     """A server whose address follows from its command line."""
 
     _taken = False
 
     @property
+    @abc.abstractmethod
     def url(self) -> str:
         """Where a client reaches the server; ValueError when the command line does not say."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start, remembering whether somebody else's answers could be taken for this server's."""
