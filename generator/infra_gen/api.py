@@ -12,7 +12,6 @@ from infra_gen.errors import (
     EditedError,
     FindingsError,
     InfraGenError,
-    SpecError,
     UsageError,
     did_you_mean,
 )
@@ -55,6 +54,7 @@ __all__ = [
 ]
 
 _SCHEMA_FILE = f"{writing.STATE_DIR}/spec.schema.json"
+_IGNORE_FILE = f"{writing.STATE_DIR}/.gitignore"
 _ATTRIBUTES_FILE = f"{writing.STATE_DIR}/.gitattributes"
 
 
@@ -76,6 +76,7 @@ class Updated:
     written: tuple[str, ...]
     deleted: tuple[str, ...]
     kept: tuple[str, ...]
+    left: tuple[str, ...]
     changes: tuple[tuple[str, str, str], ...]
 
 
@@ -88,6 +89,9 @@ def _with_state(built: Built) -> FileTree:
     state = {
         LOCK_FILE: File(lock_file.lock_text(lock)),
         _SCHEMA_FILE: File(schema),
+        _IGNORE_FILE: File(
+            "# Left by a killed command for the next one.\n/pending/\n/journal.json\n"
+        ),
         _ATTRIBUTES_FILE: File("base/** linguist-generated\n"),
     }
     base = {
@@ -125,11 +129,8 @@ def build_locked(root: Path, spec: Spec, lock: Lock) -> Built:
 
 
 def _build_at(root: Path, spec: Spec, pins: Resolved | None) -> Built:
-    try:
+    with spec_file.blamed(root / SPEC_FILE):
         return build(spec, root, pins)
-    except UsageError as error:
-        where = f"{root / SPEC_FILE}" + (f": {error.where}" if error.where else "")
-        raise SpecError(error.message, where=where, hint=error.hint) from error
 
 
 def _disk_files(root: Path, tree: Mapping[str, File]) -> dict[str, str]:
@@ -209,15 +210,22 @@ def update(root: Path, *, replan: bool = False, discard_edits: bool = False) -> 
 
 def _write_update(root: Path, built: Built, lock: Lock, *, discard_edits: bool) -> Updated:
     found = find_changes(root, _with_state(built), built.tree, lock)
+    if found.foreign:
+        raise UsageError(
+            f"files that infra-gen did not write are in the way: {', '.join(found.foreign)}",
+            where=str(root),
+            hint="move or rename them; nothing was written",
+        )
     if found.edited and not discard_edits:
         raise EditedError(str(root), found.edited)
     if found.write or found.delete:
-        writing.apply_changes(root, found.write, found.delete)
+        writing.apply_changes(root, found.write, found.delete, found.seen)
     return Updated(
         root=root,
         written=tuple(sorted(p for p in found.write if p in built.tree)),
         deleted=tuple(p for p in found.delete if p in lock.files),
         kept=found.kept,
+        left=found.left,
         changes=_plan_changes(lock.resolved, lock_file.resolved_of(built.plan)),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra_gen.engines import registry as engines
-from infra_gen.errors import SpecError, UsageError
+from infra_gen.errors import SpecError, UsageError, did_you_mean
 from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
 from infra_gen.knowledge.machines import resolve_machine
@@ -102,9 +102,21 @@ def plan(spec: Spec, base: Path, pins: Resolved | None = None) -> tuple[Plan, Fa
 
 def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
     """Plan, stack, files and findings of `spec`, without touching the disk."""
+    _check_allowed(spec)
     built = _rendered(spec, base, pins)
     files = {path: file.text for path, file in built.tree.items()}
     return replace(built, findings=judge(built, files))
+
+
+def _check_allowed(spec: Spec) -> None:
+    """A rule allowed by a name that no rule has would stay an error without a word."""
+    for entry in spec.allow:
+        if entry.rule not in rules.RULES:
+            raise UsageError(
+                f"allow names the unknown rule {entry.rule!r}",
+                where="allow",
+                hint=did_you_mean(entry.rule, rules.RULES),
+            )
 
 
 def _rendered(spec: Spec, base: Path, pins: Resolved | None) -> Built:

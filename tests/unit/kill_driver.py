@@ -117,7 +117,7 @@ class Update(IntoExisting):
 
     def act(self) -> None:
         assert self.changes
-        writing.apply_changes(self.root, self.changes.write, self.changes.delete)
+        writing.apply_changes(self.root, self.changes.write, self.changes.delete, self.changes.seen)
 
 
 SCENARIOS: dict[str, type[Scenario]] = {

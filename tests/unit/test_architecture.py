@@ -53,6 +53,7 @@ READERS = WRITERS | {
     "knowledge/store.py",
     "lifecycle/changes.py",
     "lifecycle/drift.py",
+    "lifecycle/journal.py",
     "lifecycle/lock_file.py",
     "lifecycle/spec_file.py",
     "render/text.py",  # Jinja's loader

@@ -381,7 +381,9 @@ def test_update_does_not_write_its_state_through_a_link(chat: Path, capsys: Prin
 def test_a_folder_in_place_of_a_managed_file(chat: Path, capsys: Printed) -> None:
     (chat / "README.md").unlink()
     (chat / "README.md").mkdir()
-    refused(capsys, ["update", "chat"], 1, "README.md", "a folder is in the place of a file")
+    refused(capsys, ["update", "chat"], 2, "README.md", "edited by hand")
+    update = ["update", "chat", "--discard-edits"]
+    refused(capsys, update, 1, "README.md", "a folder is in the place of a file")
 
 
 @pytest.mark.parametrize(
@@ -389,13 +391,14 @@ def test_a_folder_in_place_of_a_managed_file(chat: Path, capsys: Printed) -> Non
     [
         "",
         "[]",
-        '{"write": [], "delete": ["../mine"]}',
-        '{"write": [], "delete": ["/etc/hostname"]}',
-        '{"write": [], "delete": ["link/mine"]}',
-        '{"write": [{"path": "x", "staged": "../../../mine"}], "delete": []}',
-        '{"write": [{"path": "../x", "staged": "00000"}], "delete": []}',
-        '{"write": [{"path": "link/x", "staged": "00000"}], "delete": []}',
-        '{"write": 5}',
+        '{"steps": [{"path": "../mine", "was": null, "staged": null}]}',
+        '{"steps": [{"path": "/etc/hostname", "was": null, "staged": null}]}',
+        '{"steps": [{"path": "link/mine", "was": null, "staged": null}]}',
+        '{"steps": [{"path": "x", "was": null, "staged": "../../../mine"}]}',
+        '{"steps": [{"path": "../x", "was": null, "staged": "00000"}]}',
+        '{"steps": [{"path": "link/x", "was": null, "staged": "00000"}]}',
+        '{"steps": [{"path": "x", "was": 5, "staged": "00000"}]}',
+        '{"steps": 5}',
     ],
 )
 def test_a_forged_journal_moves_and_deletes_nothing(

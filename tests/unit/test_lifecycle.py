@@ -91,8 +91,11 @@ def test_a_mode_is_drift(chat: Path) -> None:
 def test_a_link_in_place_of_a_file_is_drift(chat: Path, tmp_path: Path) -> None:
     (chat / "README.md").rename(tmp_path / "elsewhere")
     (chat / "README.md").symlink_to(tmp_path / "elsewhere")
-    assert kinds(chat) == {"README.md": "missing"}
-    api.update(chat)
+    assert kinds(chat) == {"README.md": "edited"}
+    with pytest.raises(EditedError):
+        api.update(chat)
+    assert (chat / "README.md").is_symlink()
+    api.update(chat, discard_edits=True)
     assert not (chat / "README.md").is_symlink()
     assert (tmp_path / "elsewhere").is_file()
     assert kinds(chat) == {}
@@ -303,3 +306,26 @@ def test_the_same_bytes_everywhere(flags: list[str], tmp_path: Path) -> None:
     assert len(plain) > 15
     assert written_under(tmp_path, "other seed", 0o077, flags) == plain
     assert written_under(tmp_path, "other language", 0o000, flags) == plain
+
+
+def test_files_that_infra_gen_never_wrote_are_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chat = tmp_path / "chat"
+    assert run(["new", str(chat), "--hardware", "cpu", "--no-monitoring"]) == 0
+    (chat / "monitoring").mkdir()
+    (chat / "monitoring" / "prometheus.yml").write_text("mine")
+    spec = chat / "infra-gen.yaml"
+    spec.write_text(spec.read_text().replace("monitoring: false", "monitoring: true"))
+    assert run(["update", str(chat), "--discard-edits"]) == 1
+    assert "monitoring/prometheus.yml" in capsys.readouterr().err
+    assert (chat / "monitoring" / "prometheus.yml").read_text() == "mine"
+
+
+def test_an_edited_file_that_leaves_the_deployment_is_left_and_named(chat: Path) -> None:
+    rules = chat / "monitoring" / "alerts.yml"
+    rules.write_text(rules.read_text() + "# mine\n")
+    spec = chat / "infra-gen.yaml"
+    spec.write_text(spec.read_text().replace("monitoring: true", "monitoring: false"))
+    assert api.update(chat).left == ("monitoring/alerts.yml",)
+    assert rules.read_text().endswith("# mine\n")

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from tests.unit.kill_driver import SCENARIOS, snapshot
 
-from infra_gen.errors import UsageError
+from infra_gen.errors import EditedError, UsageError
 from infra_gen.lifecycle import writing
+from infra_gen.lifecycle.journal import Step, fingerprint, journal_text
 from infra_gen.model.filetree import File
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
@@ -85,7 +86,9 @@ def test_a_failed_change_leaves_no_folders(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     before = snapshot(tmp_path)
     with pytest.raises(UsageError, match="in the place of a file"):
-        writing.apply_changes(tmp_path, {"x/y/z": File(""), "taken": File("")})
+        writing.apply_changes(
+            tmp_path, {"x/y/z": File(""), "taken": File("")}, (), {"taken": "not a file"}
+        )
     assert snapshot(tmp_path) == before
 
 
@@ -100,7 +103,7 @@ def test_missing_parents_are_made_and_unmade(tmp_path: Path, monkeypatch: Any) -
 
 def test_deleting_the_last_file_of_a_folder_deletes_the_folder(tmp_path: Path) -> None:
     writing.write_new(tmp_path / "new", FILES)
-    writing.apply_changes(tmp_path / "new", {}, ["bin/run"])
+    delete(tmp_path / "new", "bin/run")
     assert not (tmp_path / "new" / "bin").exists()
     assert (tmp_path / "new" / "a.txt").is_file()
 
@@ -108,7 +111,7 @@ def test_deleting_the_last_file_of_a_folder_deletes_the_folder(tmp_path: Path) -
 def test_a_folder_with_a_file_of_yours_stays(tmp_path: Path) -> None:
     writing.write_new(tmp_path / "new", FILES)
     (tmp_path / "new" / "bin" / "mine").write_text("mine", "utf-8")
-    writing.apply_changes(tmp_path / "new", {}, ["bin/run"])
+    delete(tmp_path / "new", "bin/run")
     assert [p.name for p in (tmp_path / "new" / "bin").iterdir()] == ["mine"]
 
 
@@ -127,3 +130,36 @@ def test_recovering_a_clean_folder_changes_nothing(tmp_path: Path) -> None:
     before = snapshot(tmp_path)
     assert writing.recover(tmp_path) is False
     assert snapshot(tmp_path) == before
+
+
+def delete(root: Path, path: str) -> None:
+    writing.apply_changes(root, {}, [path], {path: fingerprint(root / path)})
+
+
+def test_what_changed_since_it_was_looked_at_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    seen = {"a": fingerprint(tmp_path / "a")}
+    (tmp_path / "a").write_text("my edit")
+    with pytest.raises(EditedError):
+        writing.apply_changes(tmp_path, {"a": File("new")}, (), seen)
+    assert (tmp_path / "a").read_text() == "my edit"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_edit_after_a_kill_survives_the_repair(tmp_path: Path) -> None:
+    """Killed after the journal was written: the owner edits one file, rolls another back."""
+    for name in ("edited", "deleted", "plain"):
+        (tmp_path / name).write_text("old")
+    was = fingerprint(tmp_path / "plain")
+    pending = tmp_path / ".infra-gen" / "pending"
+    pending.mkdir(parents=True)
+    for number in range(2):
+        (pending / f"{number:05d}").write_text("new")
+    steps = (Step("edited", was, "00000"), Step("plain", was, "00001"), Step("deleted", was, None))
+    (pending.parent / "journal.json").write_text(journal_text(steps))
+    (tmp_path / "edited").write_text("my edit")
+    (tmp_path / "deleted").write_text("mine too")
+    assert writing.recover(tmp_path)
+    texts = {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()}
+    assert texts == {"edited": "my edit", "deleted": "mine too", "plain": "new"}
+    assert not writing.recover(tmp_path)

@@ -77,7 +77,7 @@ _CLICK_ERROR: type[Exception] = next(
 def _outcome(error: BaseException) -> int:
     """Say what happened; the exit code."""
     if isinstance(error, typer.Abort | KeyboardInterrupt):
-        _say(["interrupted; nothing half-written is left"])
+        _say(["interrupted; the next command finishes or undoes what was begun"])
         return ExitCode.INTERRUPTED
     if isinstance(error, InfraGenError):
         _say(error.lines())

@@ -83,7 +83,7 @@ def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
     from infra_gen import api
     from infra_gen.cli import show
     from infra_gen.errors import ExitCode, UsageError
-    from infra_gen.lifecycle.spec_file import read_spec
+    from infra_gen.lifecycle.spec_file import blamed, read_spec
 
     if spec_path:
         if asked.given():
@@ -99,7 +99,8 @@ def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
             model=options.relative_model(asked.model, root),
         )
         spec = options.spec_from(asked)
-    built = api.build(spec, root)
+    with blamed(spec_path):
+        built = api.build(spec, root)
     if built.errors:
         show.findings(built.findings)
         typer.echo("nothing was written", err=True)

@@ -180,7 +180,7 @@ def relative_model(model: str | None, root: Path) -> str | None:
     if model is None or model.startswith("/"):
         return model
     if model.startswith("~"):
-        return str(Path(model).expanduser())
+        return os.path.expanduser(model)  # noqa: PTH111 - leaves unknown users as they are
     folder = Path(model)
     if model.startswith(("./", "../")) or (folder / "config.json").is_file():
         return os.path.relpath(folder.resolve(), root.resolve())

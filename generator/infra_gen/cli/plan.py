@@ -92,11 +92,14 @@ def _plan(
     from infra_gen import api
     from infra_gen.cli import show
     from infra_gen.errors import DoesNotFitError, ExitCode
+    from infra_gen.lifecycle.spec_file import blamed
+    from infra_gen.model.spec import SPEC_FILE
 
     points = _points(point_texts)
     spec, base = _spec(directory, asked)
     try:
-        planned, facts = api.plan(spec, base)
+        with blamed(base / SPEC_FILE if asked.hardware is None else None):
+            planned, facts = api.plan(spec, base)
     except DoesNotFitError as error:
         if as_json and error.refused:
             typer.echo(_document(spec, error.refused, ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -152,7 +153,7 @@ def next_steps(plan: Plan, root: Path, count: int) -> None:
         "compose": ["bin/rotate-key", "bin/preflight", *up],
         "launchd": ["bin/install", "bin/preflight", "bin/start", "bin/smoke-test"],
     }[plan.target]
-    typer.echo("  " + " && ".join([f"cd {root}", *steps]))
+    typer.echo("  " + " && ".join([f"cd {shlex.quote(str(root))}", *steps]))
 
 
 def findings(found: Sequence[Finding], empty: str | None = None) -> None:
@@ -199,6 +200,8 @@ def updated(done: Updated) -> None:
         typer.echo(f"wrote {path}")
     for path in done.deleted:
         typer.echo(f"removed {path}")
+    for path in done.left:
+        typer.echo(f"left because edited, no longer part of the deployment: {path}")
     for path in done.kept:
         typer.echo(f"kept yours: {path}")
     if not (done.changes or done.written or done.deleted):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infra_gen.errors import UsageError, did_you_mean
-from infra_gen.model.engine_table import Table
+from infra_gen.model.engine_table import FlagSpec, Table
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Arg, Download, EnvVar, Secret
@@ -18,7 +20,7 @@ def chosen_port(spec: Spec, default: int) -> int:
 
 
 def flag_args(spec: Spec) -> tuple[Arg, ...]:
-    """`engine_args` as arguments, marked as the user's."""
+    """`engine_args` as arguments, marked as the user's; `false` keeps the word for later."""
     return tuple(
         Arg(
             name if name.startswith("-") else f"--{name}",
@@ -27,20 +29,25 @@ def flag_args(spec: Spec) -> tuple[Arg, ...]:
             mine=True,
         )
         for name, value in spec.engine_args.items()
-        if value is not False
     )
 
 
+_OFF = "false"
+
+
 def _text(value: str | int | float | bool) -> str | None:
-    if value is True:
-        return None
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return None if value else _OFF
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def with_user_args(args: tuple[Arg, ...], mine: tuple[Arg, ...], table: Table) -> tuple[Arg, ...]:
     """`args` with the user's flags in place of ours, whatever their spelling; new ones at the end.
 
-    Raises UsageError for a flag that this version of the engine does not have.
+    A switch set to `false` takes ours away, or becomes its negative spelling. Raises UsageError for
+    a flag that this version of the engine does not have.
     """
     result = list(args)
     for arg in mine:
@@ -52,12 +59,22 @@ def with_user_args(args: tuple[Arg, ...], mine: tuple[Arg, ...], table: Table) -
                 where="engine_args",
                 hint=did_you_mean(arg.flag, table.flags),
             )
-        taken = [i for i, a in enumerate(result) if a.flag and table.flag(a.flag) == spec]
-        if taken:
-            result[taken[0]] = arg
+        place = next(
+            (i for i, a in enumerate(result) if a.flag and table.flag(a.flag) == spec), None
+        )
+        wanted = _switched_off(arg, spec) if arg.value == _OFF and not spec.takes_value else arg
+        if place is None:
+            result += [wanted] if wanted else []
         else:
-            result.append(arg)
+            result[place : place + 1] = [wanted] if wanted else []
     return tuple(result)
+
+
+def _switched_off(arg: Arg, spec: FlagSpec) -> Arg | None:
+    """The flag that says no, or None where leaving the switch out does."""
+    if not spec.negatives or arg.flag in spec.negatives:
+        return None
+    return replace(arg, flag=spec.negatives[0], value=None)
 
 
 def _removed(table: Table, flag: str) -> str:

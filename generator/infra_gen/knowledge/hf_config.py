@@ -55,6 +55,15 @@ class ConfigFile:
             raise UsageError(f"{keys[0]} is missing", where=self.where)
         return default
 
+    def count(self, key: str) -> int:
+        """`key` as a number of things, 0 when it is missing or null."""
+        value = self.fields.get(key)
+        if value is None:
+            return 0
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise UsageError(f"{key} is {value!r}, not a count", where=self.where)
+        return value
+
     @property
     def where(self) -> str:
         """The file's name for messages."""
@@ -82,9 +91,9 @@ def _moe(config: ConfigFile) -> Moe | None:
     return Moe(
         experts=config.positive("num_experts", "num_local_experts", "n_routed_experts"),
         experts_per_token=config.positive("num_experts_per_tok", "experts_per_token"),
-        shared_experts=int(config.fields.get("n_shared_experts") or 0),
+        shared_experts=config.count("n_shared_experts"),
         intermediate_size=config.positive("moe_intermediate_size", "intermediate_size"),
-        dense_layers=int(config.fields.get("first_k_dense_replace") or 0),
+        dense_layers=config.count("first_k_dense_replace"),
     )
 
 
@@ -141,6 +150,8 @@ def read_architecture(path: Path, checked: date) -> Architecture:
     """
     config = ConfigFile(path)
     classes = config.top.get("architectures") or config.fields.get("architectures") or ["unknown"]
+    if not isinstance(classes, list) or not isinstance(classes[0], str):
+        raise UsageError(f"architectures is {classes!r}, not a list of names", where=config.where)
     layers = config.positive("num_hidden_layers")
     heads = config.positive("num_attention_heads")
     hidden = config.positive("hidden_size")

@@ -26,7 +26,7 @@ def resolve_model(text: str, base: Path) -> ModelFacts:
     Raises UsageError with close matches.
     """
     # Normalised first: `chat/../models` is `models` even before `chat` exists.
-    folder = Path(os.path.normpath(base / Path(text).expanduser()))
+    folder = Path(os.path.normpath(base / os.path.expanduser(text)))  # noqa: PTH111 - unknown users stay as they are
     if text.startswith(("/", "./", "../", "~")) or (folder / "config.json").is_file():
         return _from_folder(folder, text)
     found = store.canonical("models", text) or _by_hf_id(text)
@@ -54,8 +54,9 @@ def _by_hf_id(text: str) -> str | None:
 
 
 def _weight_bytes(folder: Path) -> int | None:
-    total = sum(p.stat().st_size for p in sorted(folder.glob("*.safetensors")))
-    return total or None
+    """The shards an engine reads; `consolidated` files are a second copy of the same weights."""
+    shards = [p for p in sorted(folder.glob("*.safetensors")) if "consolidated" not in p.name]
+    return sum(p.stat().st_size for p in shards) or None
 
 
 def _from_folder(folder: Path, text: str) -> ModelFacts:

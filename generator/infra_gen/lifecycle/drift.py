@@ -73,6 +73,8 @@ def find_drift(root: Path, rendered: Mapping[str, File], lock: Lock) -> list[Dri
 def _compare(root: Path, path: str, file: File, lock: Lock) -> list[Drift]:
     place = root / path
     have = disk_sha256(place)
+    if have is None and os.path.lexists(place):
+        return [Drift(path, "edited")]
     if have is None:
         return [Drift(path, "missing", _diff(path, "", file.text))]
     if have != file.sha256:

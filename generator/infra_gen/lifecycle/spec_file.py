@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from infra_gen.errors import SpecError, did_you_mean
+from infra_gen.errors import SpecError, UsageError, did_you_mean
 from infra_gen.model.spec import Spec, reserved
 from infra_gen.render.yamldoc import Noted, dump
 
@@ -35,6 +36,18 @@ _COMMENTS = {
     "engine_args": "Raw engine flags: checked against the engine's own table, and they win.",
     "allow": "Rules this deployment may break: {rule, reason}.",
 }
+
+
+@contextmanager
+def blamed(path: Path | None) -> Iterator[None]:
+    """What a spec read from `path` asks in vain is that file's error, not the command line's."""
+    try:
+        yield
+    except UsageError as error:
+        if path is None:
+            raise
+        where = f"{path}: {error.where}" if error.where else str(path)
+        raise SpecError(error.message, where=where, hint=error.hint) from error
 
 
 def spec_sha256(spec: Spec) -> str:

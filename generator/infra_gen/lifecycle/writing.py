@@ -1,4 +1,4 @@
-"""The only writes. A reader of the folder sees all of a change or none of it, at any kill.
+"""The only writes. The next infra-gen command sees all of a change or none of it, at any kill.
 
 A new folder is staged beside its place and renamed. Into an existing folder a journal is written
 first: files are staged under `.infra-gen/pending/`, `.infra-gen/journal.json` appears by rename (the
@@ -11,15 +11,21 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from infra_gen.errors import SpecError, UsageError
+from infra_gen.errors import EditedError, UsageError
+from infra_gen.lifecycle.journal import (
+    Step,
+    damaged,
+    fingerprint,
+    journal_text,
+    read_journal,
+    steps_of,
+)
 from infra_gen.model.filetree import File, safe_path
 
 STATE_DIR = ".infra-gen"
@@ -27,7 +33,6 @@ _PENDING = "pending"
 _JOURNAL = "journal.json"
 _FOLDERS = "folders.json"
 _STAGE_MARK = ".infra-gen-new-"
-_STAGED = re.compile(r"\d{5}")
 _UNCHANGED = "nothing was changed; free space or fix permissions, then run it again"
 _UNFINISHED = "the change is under way: free space or fix permissions, and the next command ends it"
 
@@ -103,7 +108,7 @@ def write_new(root: Path, files: Mapping[str, File]) -> None:
                 where=str(root),
                 hint="choose another folder; for a deployment made before, use infra-gen update",
             )
-        _apply(root, files, ())
+        _apply(root, files, steps_of(files, (), {}))
 
 
 def _write_folder(root: Path, files: Mapping[str, File]) -> None:
@@ -148,29 +153,37 @@ def in_the_way(root: Path, paths: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def apply_changes(root: Path, write: Mapping[str, File], delete: Iterable[str] = ()) -> None:
-    """Write and delete below the existing folder `root`, all or nothing."""
+def apply_changes(
+    root: Path,
+    write: Mapping[str, File],
+    delete: Iterable[str],
+    seen: Mapping[str, str | None],
+) -> None:
+    """Write and delete below the existing folder `root`, all or nothing.
+
+    `seen` is what each place held when the change was worked out (`journal.fingerprint`). Raises
+    EditedError, with nothing written, when one holds something else by now.
+    """
     with _as_user_error(root), _locked(root):
         _finish(root)
-        _apply(root, write, delete)
+        steps = steps_of(write, tuple(delete), seen)
+        changed = [step.path for step in steps if fingerprint(root / step.path) != step.was]
+        if changed:
+            raise EditedError(str(root), changed)
+        _apply(root, write, steps)
 
 
-def _apply(root: Path, write: Mapping[str, File], delete: Iterable[str]) -> None:
+def _apply(root: Path, write: Mapping[str, File], steps: tuple[Step, ...]) -> None:
     state = _state(root)
     pending = state / _PENDING
-    removed = sorted(safe_path(path) for path in delete)
-    entries = [
-        {"path": safe_path(path), "staged": f"{number:05d}"}
-        for number, path in enumerate(sorted(write))
-    ]
     try:
         _make_folders(pending)
         _write_file(pending / _FOLDERS, File(json.dumps(_missing_folders(root, write))))
-        for entry in entries:
-            _write_file(pending / entry["staged"], write[entry["path"]])
+        for step in steps:
+            if step.staged:
+                _write_file(pending / step.staged, write[step.path])
         _check_places(root, write)
-        text = json.dumps({"write": entries, "delete": removed}, indent=1) + "\n"
-        _write_file(pending / _JOURNAL, File(text))
+        _write_file(pending / _JOURNAL, File(journal_text(steps)))
         _sync_dir(pending)
     except BaseException:
         _undo(root)
@@ -230,40 +243,34 @@ def _finish(root: Path) -> bool:
         found = pending.is_dir()
         _undo(root)
         return found
-    writes, deletes = _read_journal(root, journal)
+    steps = read_journal(journal)
+    if not all(_inside(root, (root / step.path).parent) for step in steps):
+        raise damaged(journal)
     with _as_user_error(root, _UNFINISHED):
-        for staged, target in writes:
-            if (pending / staged).is_file():  # else it is in its place already
-                _make_folders(target.parent)
-                (pending / staged).replace(target)
-        for target in deletes:
-            target.unlink(missing_ok=True)
-        for folder in sorted({target.parent for _, target in writes}):
+        for step in steps:
+            _take(root, step, pending)
+        for folder in sorted({(root / s.path).parent for s in steps if s.staged}):
             _sync_dir(folder)
-        for target in deletes:
-            _drop_empty(root, target.parent)
+        for step in steps:
+            if not step.staged:
+                _drop_empty(root, (root / step.path).parent)
         journal.unlink()
         shutil.rmtree(pending, ignore_errors=True)
     return True
 
 
-def _read_journal(root: Path, journal: Path) -> tuple[list[tuple[str, Path]], list[Path]]:
-    """(staged name, place) to move, and places to delete. SpecError when it is not one of ours."""
-    try:
-        plan: Any = json.loads(journal.read_text("utf-8"))
-        writes = [(str(e["staged"]), root / safe_path(e["path"])) for e in plan["write"]]
-        deletes = [root / safe_path(path) for path in plan["delete"]]
-        if not all(_STAGED.fullmatch(staged) for staged, _ in writes):
-            raise ValueError("staged files have five digits")
-        if not all(_inside(root, place.parent) for place in (*deletes, *(w[1] for w in writes))):
-            raise ValueError("a path leads out of the folder")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SpecError(
-            "this journal of a half-done change is damaged",
-            where=str(journal),
-            hint="delete it, then compare the folder with version control",
-        ) from error
-    return writes, deletes
+def _take(root: Path, step: Step, pending: Path) -> None:
+    """Move or delete, unless the place was changed since: then its bytes are somebody's."""
+    target = root / step.path
+    if step.staged and not (pending / step.staged).is_file():
+        return  # it is in its place already
+    if fingerprint(target) != step.was:
+        return
+    if step.staged:
+        _make_folders(target.parent)
+        (pending / step.staged).replace(target)
+    else:
+        target.unlink(missing_ok=True)
 
 
 def _drop_empty(root: Path, folder: Path) -> None:

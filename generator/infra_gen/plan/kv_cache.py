@@ -19,6 +19,8 @@ KV_ELEMENT_BYTES: dict[str, float] = {
     "q8_0": 34 / 32,
     "q4_0": 18 / 32,
 }
+# Layer kinds that hold keys and values; linear and mamba layers keep a fixed state.
+CACHED_KINDS = ("full", "sliding", "chunked")
 VLLM_BLOCK = 16  # tokens a block, vLLM's default on CUDA
 LLAMACPP_PAD = 256  # cells, GGML_PAD in src/llama-kv-cache.cpp
 
@@ -46,7 +48,7 @@ def cache_groups(arch: Architecture, tensor: int, kv_dtype: str) -> tuple[CacheG
     return tuple(
         CacheGroup(group.layers, _layer_bytes(arch, group, tensor, element), group.window)
         for group in arch.layer_groups
-        if group.kind in ("full", "sliding", "chunked")
+        if group.kind in CACHED_KINDS
     )
 
 

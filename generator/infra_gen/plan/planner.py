@@ -10,7 +10,7 @@ from infra_gen.model.calibration import known
 from infra_gen.model.facts import Facts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import GIB, Machine, Plan, Startup
+from infra_gen.model.plan import Machine, Plan, Startup
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load, quantization
 from infra_gen.plan.choose import Choice, choose, nearest_plans
@@ -246,8 +246,3 @@ def _assemble(found: Evaluated, choice: Choice, facts: Facts, spec: Spec, target
         tool_parser=parsers.tool_call if parsers else None,
         reasoning_parser=parsers.reasoning if parsers else None,
     )
-
-
-def disk_needed_gib(plan: Plan) -> int:
-    """Free disk a first start needs: the files, a part of them twice while downloading, and room."""
-    return math.ceil(plan.weights.bytes / GIB * 1.1 + 5)

@@ -66,6 +66,8 @@ def _parallelism(plan: Plan) -> Decision:
         )
     parts = [f"tensor {split.tensor}"]
     why = "the fewest devices that hold the model and its cache"
+    if plan.params_active < plan.params_total:
+        why = "the experts are shared over all devices"
     if split.data > 1:
         parts.append(f"data {split.data}")
         why += "; the other devices run further copies"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from infra_gen.model.calibration import Calibration, efficiency, known
 from infra_gen.model.llm import Architecture
 from infra_gen.model.plan import Machine, Point
+from infra_gen.plan.kv_cache import CACHED_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class SpeedModel:
     def _context_bytes(self, tokens: float) -> float:
         """Cache bytes read for one sequence of `tokens`; windows cap their layers."""
         full = sum(g.layers for g in self.arch.layer_groups if g.kind == "full")
-        cached = sum(g.layers for g in self.arch.layer_groups if g.kind != "none") or 1
+        cached = sum(g.layers for g in self.arch.layer_groups if g.kind in CACHED_KINDS) or 1
         read = self.kv_bytes_per_token * tokens * full / cached
         for group in self.arch.layer_groups:
             if group.window is not None:
