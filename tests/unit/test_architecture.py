@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "plan": {"model", "errors"},
     "knowledge": {"model", "errors", "resources"},
     "engines": {"model", "errors"},
-    "stack": {"model", "engines"},
+    "stack": {"model", "engines", "errors"},
     "render": {"resources"},
     "targets": {"model", "render"},
     "rules": {"model", "errors", "resources"},

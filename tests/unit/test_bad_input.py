@@ -412,3 +412,13 @@ def test_a_forged_journal_moves_and_deletes_nothing(
     pending.mkdir()
     (pending / "00000").write_text("forged", "utf-8")
     refused(capsys, ["check", "chat"], 4, "journal.json", "damaged")
+
+
+def test_two_services_on_one_port(tmp_path: Path, capsys: Printed) -> None:
+    refused(
+        capsys,
+        ["new", str(tmp_path / "chat"), "--hardware", "cpu", "--port", "9090"],
+        1,
+        "port 9090 is wanted by engine and by prometheus",
+    )
+    assert not (tmp_path / "chat").exists()

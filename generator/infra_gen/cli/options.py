@@ -91,7 +91,8 @@ def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
         flag, equals, value = pair.partition("=")
         if not equals or not flag.strip("-"):
             raise UsageError(f"--set {pair!r} is not FLAG=VALUE", hint="--set max-num-seqs=64")
-        name = "--" + flag.strip().lstrip("-")
+        # A short flag is kept as it was typed; a bare word is a long one.
+        name = flag.strip() if flag.strip().startswith("-") else f"--{flag.strip()}"
         found[name] = {"true": True, "false": False}.get(value.lower(), value)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from infra_gen.engines.registry import ENGINES
+from infra_gen.errors import UsageError
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
@@ -18,6 +19,7 @@ def build_stack(spec: Spec, plan: Plan, info: EngineInfo) -> Stack:
     if spec.monitoring:
         downloads = plan.target == "compose" and any(s.role == "fetch" for s in services)
         services.append(prometheus(("fetch",) if downloads else ()))
+    _check_ports(services)
     return Stack(
         name=spec.name,
         plan=plan,
@@ -25,6 +27,20 @@ def build_stack(spec: Spec, plan: Plan, info: EngineInfo) -> Stack:
         build_image=spec.image == "build",
         storage_path=_storage(spec, plan),
     )
+
+
+def _check_ports(services: list[Service]) -> None:
+    """Two services cannot be published on one port of the host."""
+    taken: dict[int, str] = {}
+    for service in services:
+        for port in service.ports:
+            if port.host in taken:
+                raise UsageError(
+                    f"port {port.host} is wanted by {taken[port.host]} and by {service.name}",
+                    where="serve.port",
+                    hint="choose another serve.port, or set monitoring: false",
+                )
+            taken[port.host] = service.name
 
 
 def _storage(spec: Spec, plan: Plan) -> str | None:
