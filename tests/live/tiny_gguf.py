@@ -22,6 +22,7 @@ FEED_FORWARD = 128
 HEADS = 4
 KV_HEADS = 2
 HEAD_SIZE = HIDDEN // HEADS
+END_TOKEN = 2
 SPACE = "\u2581"
 """How SentencePiece writes a blank inside its pieces."""
 CHAT_TEMPLATE = (
@@ -81,7 +82,7 @@ def add_tokenizer(writer: Any, vocabulary: Vocabulary) -> None:
     writer.add_token_types(vocabulary.types)
     writer.add_unk_token_id(0)
     writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
+    writer.add_eos_token_id(END_TOKEN)
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
     writer.add_chat_template(CHAT_TEMPLATE)
@@ -110,6 +111,19 @@ def tensor_shapes(layers: int, vocabulary_size: int) -> dict[str, tuple[int, ...
     return shapes
 
 
+def never_end(name: str, values: Any) -> None:
+    """Make the end of text improbable, so that answers have the length that was asked for.
+
+    Every token's vector points along the first axis, and the end token's score is against it.
+    """
+    if name == "token_embd":
+        values[:, 0] = 1.0
+    elif name == "output":
+        values[:, 0] = 0.0
+        values[END_TOKEN] = 0.0
+        values[END_TOKEN, 0] = -20.0
+
+
 def write_model(path: Path, seed: int, context: int, layers: int) -> None:
     """Write the whole model file."""
     vocabulary = make_vocabulary()
@@ -120,6 +134,7 @@ def write_model(path: Path, seed: int, context: int, layers: int) -> None:
     for name, shape in tensor_shapes(layers, len(vocabulary.pieces)).items():
         norm = len(shape) == 1
         values = np.ones(shape) if norm else random.standard_normal(shape) * 0.05
+        never_end(name, values)
         writer.add_tensor(f"{name}.weight", values.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
