@@ -195,7 +195,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[Service, ...]:
         argv=(),
         env=(
             EnvVar("HF_HUB_CACHE", VolumePath("models", "hub"), "where the engine looks for it"),
-            EnvVar("HF_HOME", "/tmp/huggingface", "logs of the download"),  # noqa: S108
+            EnvVar("HF_HOME", VolumePath("models", "home"), "what the download keeps beside it"),
         ),
         image=image,
         mounts=(Mount("models", "/models", False, "the download goes here"),),
