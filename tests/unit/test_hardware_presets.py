@@ -132,7 +132,7 @@ def test_links_and_architecture(presets: dict[str, DevicePreset]) -> None:
         if preset.interconnect is not None:
             speed = preset.interconnect.gb_s.value
             assert speed is not None
-            low, high = {"pcie": (8, 64), "nvlink": (100, 1000), "xgmi": (50, 500)}[
+            low, high = {"pcie": (8, 64), "nvlink": (100, 1000), "xgmi": (50, 600)}[
                 preset.interconnect.kind
             ]
             assert low <= speed <= high, preset.id

@@ -12,6 +12,15 @@ Vendor = Literal["nvidia", "amd", "intel", "apple", "cpu"]
 MemoryKind = Literal["discrete", "unified", "host"]
 Os = Literal["linux", "macos"]
 Arch = Literal["x86_64", "arm64"]
+Accelerator = Literal["cuda", "rocm", "vulkan", "xpu", "hpu", "metal", "cpu"]
+# How programs reach a vendor's devices unless a preset says otherwise.
+USUAL_ACCELERATOR: dict[str, Accelerator] = {
+    "nvidia": "cuda",
+    "amd": "rocm",
+    "intel": "xpu",
+    "apple": "metal",
+    "cpu": "cpu",
+}
 
 
 class Interconnect(Record):
@@ -48,6 +57,9 @@ class DevicePreset(Record):
     name: str
     vendor: Vendor
     family: str = Field(description="architecture, such as ada, hopper, m3, cdna3, x86-64-v3")
+    accelerator: Accelerator | None = Field(
+        default=None, description="how programs reach it; null: as usual for the vendor"
+    )
     aliases: tuple[str, ...] = ()
     os: Os = "linux"
     arch: Arch = "x86_64"
@@ -65,11 +77,41 @@ class DevicePreset(Record):
     int8_tops: Sourced[float] | None = None
     compute_capability: str | None = Field(default=None, pattern=r"^\d+\.\d$")
     gfx: str | None = Field(default=None, description="AMD LLVM target, such as gfx942")
+    min_driver: Sourced[str] | None = Field(
+        default=None, description="oldest driver that knows the device"
+    )
     gpu_cores: int | None = None
     cpu_cores: int | None = None
     vector_extensions: tuple[str, ...] = ()
     interconnect: Interconnect | None = None
     max_per_node: int = Field(default=1, gt=0)
+    notes: tuple[str, ...] = ()
+
+    @field_validator("aliases")
+    @classmethod
+    def _aliases_are_plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(a != a.lower() or not a for a in value):
+            raise ValueError("aliases are lower case")
+        return value
+
+
+class InstancePreset(Record):
+    """`presets/instances/<id>.yaml`: a rented machine by its provider's name.
+
+    `device` is the id of a hardware preset, `devices` how many of it the machine has. Memory GiB.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    name: str = Field(description="as the provider spells it")
+    provider: Literal["aws", "azure", "gcp"]
+    aliases: tuple[str, ...] = ()
+    device: str
+    devices: int = Field(gt=0)
+    vcpus: Sourced[int]
+    host_memory_gib: Sourced[float]
+    visible_gib: Sourced[float] | None = Field(
+        default=None, description="where the provider gives less of the device than it has"
+    )
     notes: tuple[str, ...] = ()
 
     @field_validator("aliases")

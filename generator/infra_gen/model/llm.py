@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -38,10 +38,43 @@ class Moe(Record):
     dense_layers: int = 0
 
 
+class GatedDelta(Record):
+    """A linear layer of Qwen3-Next and Qwen3.5: gated delta rule after a short convolution."""
+
+    kind: Literal["gated-delta"]
+    key_heads: int = Field(gt=0)
+    value_heads: int = Field(gt=0)
+    key_dim: int = Field(gt=0, description="elements of one key head")
+    value_dim: int = Field(gt=0, description="elements of one value head")
+    kernel: int = Field(default=4, gt=1)
+
+
+class Mamba2(Record):
+    """A mamba 2 layer (Granite 4, Nemotron-H): `groups` heads share what writes the state."""
+
+    kind: Literal["mamba2"]
+    heads: int = Field(gt=0)
+    head_dim: int = Field(gt=0)
+    state: int = Field(gt=0)
+    groups: int = Field(default=1, gt=0)
+    kernel: int = Field(default=4, gt=1)
+
+
+class ShortConvolution(Record):
+    """A gated convolution over the last `kernel` tokens, as wide as the model (LFM2)."""
+
+    kind: Literal["short-convolution"]
+    kernel: int = Field(gt=1)
+
+
+Mixer = Annotated[GatedDelta | Mamba2 | ShortConvolution, Field(discriminator="kind")]
+
+
 class LayerGroup(Record):
     """Layers of one attention kind. `window` is in tokens, for sliding and chunked only.
 
     Head counts default to the architecture's; some models differ between groups (Gemma 4).
+    `state_bytes` is what ONE layer of the group keeps: a group keeps `layers` times as much.
     """
 
     kind: LayerKind
@@ -49,7 +82,12 @@ class LayerGroup(Record):
     window: int | None = Field(default=None, gt=0)
     kv_heads: int | None = Field(default=None, gt=0)
     head_dim: int | None = Field(default=None, gt=0)
-    state_bytes: int | None = Field(default=None, description="linear, mamba: bytes per sequence")
+    state_bytes: int | None = Field(
+        default=None, description="linear, mamba: bytes per sequence and layer"
+    )
+    value_projection: bool = Field(
+        default=True, description="false: no matrix for values, they are made from the keys"
+    )
 
     @model_validator(mode="after")
     def _window_where_it_belongs(self) -> LayerGroup:
@@ -59,7 +97,11 @@ class LayerGroup(Record):
 
 
 class Architecture(Record):
-    """The fields of config.json that sizing needs."""
+    """The fields of config.json that sizing needs.
+
+    `mixer` is the shape of what linear and mamba layers have in place of attention, None where it
+    is not known. The counts of parameters need it, and the two switches after it, nothing else.
+    """
 
     class_name: str
     layers: int = Field(gt=0)
@@ -74,6 +116,21 @@ class Architecture(Record):
     layer_groups: tuple[LayerGroup, ...] = Field(min_length=1)
     mla: Mla | None = None
     moe: Moe | None = None
+    mixer: Mixer | None = None
+    gated_attention: bool = Field(
+        default=False, description="attention has an output gate, as wide as its queries"
+    )
+    positions: int = Field(
+        default=0, ge=0, description="rows of a learned table of positions and token types"
+    )
+    layer_embedding: int = Field(
+        default=0, ge=0, description="width of the embedding that each layer looks up for itself"
+    )
+    extra_cache_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="bytes per token and layer cached beside keys and values, whatever their type",
+    )
     known: bool = Field(default=True, description="false: class not recognised, sized as dense GQA")
     source: str
     checked: date
@@ -111,18 +168,45 @@ class Parsers(Record):
     checked: date
 
 
+Task = Literal["generate", "embed", "rerank"]
+
+
+class Quality(Sourced[float]):
+    """How good the model's work is by a public measure: higher is better.
+
+    `scale` names the measure and its edition or day. Two values are comparable only where their
+    scales are the same text; all presets of a task have the same.
+    """
+
+    scale: str
+
+
 class ModelPreset(Record):
-    """`presets/models/<id>.yaml`: one instruction-tuned open model."""
+    """`presets/models/<id>.yaml`: one open model.
+
+    `pooling` is how an embedding or rerank model turns token states into its answer. `quality` is
+    what ranks models when nobody names one; its value is null where the scale has no entry.
+    `chat_template` says what a client must know of it: where it is, what it switches.
+    """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     name: str
     hf_id: str
+    task: Task = "generate"
+    pooling: Sourced[Literal["mean", "cls", "last", "rank"]] | None = None
+    chat_template: Sourced[str] | None = None
     aliases: tuple[str, ...] = ()
     released: Sourced[str] = Field(description="YYYY-MM")
     license: Sourced[str]
     gated: Sourced[bool]
     params_total: Sourced[int]
     params_active: Sourced[int]
+    other_params: Sourced[int] | None = Field(
+        default=None,
+        description="part of params_total that the architecture does not show: vision and audio "
+        "towers, layers that guess tokens ahead, second copies",
+    )
+    quality: Quality | None = None
     dtype: Literal["bf16", "fp16", "fp8-block", "mxfp4"] = "bf16"
     architecture: Architecture
     checkpoints: tuple[Checkpoint, ...] = ()

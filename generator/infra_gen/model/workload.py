@@ -7,6 +7,7 @@ from functools import cached_property
 
 from pydantic import Field, model_validator
 
+from infra_gen.model.llm import Task
 from infra_gen.model.sourced import Record, Sourced
 
 _Z95 = 1.6448536269514722  # standard normal quantile at 0.95
@@ -55,6 +56,7 @@ class Workload(Record):
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     name: str
+    task: Task = "generate"
     input_tokens: TokenDistribution
     output_tokens: TokenDistribution
     think_s: Sourced[float]

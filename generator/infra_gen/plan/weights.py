@@ -34,23 +34,36 @@ MATRIX_BITS: dict[str, float] = {
     "Q2_K": 3.16,
     "MXFP4": 4.25,
 }
+# Where the hidden size is no multiple of 256, llama-quantize takes wider types for most matrices.
+# The two such models with a published Q4_K_M file average 5.87 and 6.25 bits (Nemotron Nano 9B v2
+# and Nemotron 3 Nano).
+_UNEVEN_BITS: dict[str, float] = {"Q4_K_M": 6.3}
 
 
 def computed_bytes(model: ModelPreset, quantization: str) -> int:
     """Weight bytes when no checkpoint states them.
 
-    Safetensors quantizations leave embedding, head and norms at 16 bits; GGUF mixes quantize them
-    too, which the bits per weight above include. gpt-oss keeps attention at 16 bits.
+    Safetensors quantizations leave embedding, head, norms and what is beside the language model at
+    16 bits; GGUF mixes quantize them too, which the bits per weight above include, and towers for
+    images are files of their own, but K types need rows in blocks of 256. gpt-oss keeps attention
+    at 16 bits.
     """
     count = count_params(model.architecture)
-    bits = MATRIX_BITS[quantization]
+    other = (model.other_params.value or 0) if model.other_params else 0
+    total = max(count.total + other, model.params_total.value or 0)
     if quantization[0].isupper():
-        return int(max(count.total, model.params_total.value or 0) * bits / 8)
-    plain = count.embedding + count.head + count.norms
+        return int(total * _gguf_bits(model, quantization) / 8)
+    plain = count.embedding + count.head + count.norms + other
     if quantization == "mxfp4":
         plain += count.attention
-    matrices = max(count.total, model.params_total.value or 0) - plain
-    return int(plain * 2 + matrices * bits / 8)
+    return int(plain * 2 + (total - plain) * MATRIX_BITS[quantization] / 8)
+
+
+def _gguf_bits(model: ModelPreset, quantization: str) -> float:
+    # Files of models made in MXFP4 keep their experts in it, whatever the type they are named by.
+    if model.architecture.hidden_size % 256 and model.dtype != "mxfp4":
+        return _UNEVEN_BITS.get(quantization, MATRIX_BITS[quantization])
+    return MATRIX_BITS[quantization]
 
 
 def checkpoint_bytes(model: ModelPreset, checkpoint: Checkpoint) -> tuple[int, bool]:
