@@ -1,0 +1,1 @@
+"""What this machine is: programs asked and files read in one place, pure parsers for what they say."""
