@@ -14,9 +14,12 @@ from infra_gen import api
 from infra_gen.cli.main import run
 from infra_gen.cli.options import Asked, spec_from
 from infra_gen.errors import UsageError
+from infra_gen.knowledge import store
 from infra_gen.knowledge.hf_config import read_architecture, read_quantization
-from infra_gen.model.llm import Architecture
+from infra_gen.model.llm import Architecture, ModelPreset
 from infra_gen.model.params import count_params
+from infra_gen.plan import kv_cache
+from infra_gen.plan.weights import computed_bytes
 
 LLAMA: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
@@ -198,3 +201,73 @@ def test_a_folder_is_for_vllm(tmp_path: Path) -> None:
     spec = spec_from(Asked(hardware="apple-m3", model=str(tmp_path / "mine")))
     with pytest.raises(UsageError, match="could load"):
         api.build(spec, tmp_path)
+
+
+WITHOUT_WRITING = {
+    "bge-m3": "embed",
+    "qwen3-embedding-0.6b": "embed",
+    "embeddinggemma-300m": "embed",
+    "bge-reranker-v2-m3": "rerank",
+    "qwen3-reranker-0.6b": "rerank",
+}
+
+
+@pytest.mark.parametrize("users", [1, 50])
+@pytest.mark.parametrize("model", WITHOUT_WRITING)
+def test_models_that_do_not_write_are_planned(model: str, users: int) -> None:
+    workload = WITHOUT_WRITING[model]
+    asked = Asked(hardware="l4", users=users, model=model, workload=workload)
+    plan = api.plan(spec_from(asked), Path())[0]
+    assert plan.model_id == model
+    assert plan.limits.context == 1024
+    assert plan.memory.headroom_gib >= 0
+    assert plan.performance.users_supported is not None
+    assert plan.performance.users_supported >= (users if workload == "rerank" else 1)
+    point = plan.performance.typical
+    assert point
+    assert point.output_tokens == 1
+    # one pass over a passage by a model this small: milliseconds, and thousands of tokens a second
+    assert point.ttft_ms
+    assert 0.5 < point.ttft_ms < 100
+
+
+@pytest.mark.parametrize("workload", ["embed", "rerank"])
+def test_auto_finds_a_model_that_does_not_write(workload: str) -> None:
+    spec = spec_from(Asked(hardware="l4", users=4, workload=workload))
+    plan = api.plan(spec, Path())[0]
+    assert store.load("models", plan.model_id, ModelPreset).task == workload
+
+
+def test_the_command_plans_an_embedding_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "-H", "l4", "--model", "bge-m3", "--workload", "embed"]) == 0
+    assert "BGE-M3" in capsys.readouterr().out
+
+
+def test_a_model_is_refused_for_work_it_is_not_made_for() -> None:
+    with pytest.raises(UsageError, match="made to embed"):
+        api.plan(spec_from(Asked(hardware="l4", model="bge-m3", workload="chat")), Path())
+
+
+def test_states_of_all_layers_are_cached() -> None:
+    arch = store.load("models", "qwen3-next-80b-a3b-instruct", ModelPreset).architecture
+    linear = next(group for group in arch.layer_groups if group.kind == "linear")
+    assert linear.state_bytes
+    assert kv_cache.state_bytes(arch, 1) == linear.layers * linear.state_bytes
+    assert kv_cache.state_bytes(arch, 2) == linear.layers * linear.state_bytes / 2
+
+
+def test_what_is_beside_the_language_model_stays_at_16_bits() -> None:
+    seeing = store.load("models", "gemma-3-27b-it", ModelPreset)
+    assert seeing.other_params
+    assert seeing.other_params.value
+    blind = seeing.model_copy(update={"other_params": None})
+    more = computed_bytes(seeing, "fp8") - computed_bytes(blind, "fp8")
+    assert more == pytest.approx(seeing.other_params.value, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", ["nemotron-nano-9b-v2", "nemotron-3-nano-30b-a3b"])
+def test_k_types_are_wider_where_rows_do_not_divide(model: str) -> None:
+    preset = store.load("models", model, ModelPreset)
+    stated = next(c.bytes.value for c in preset.checkpoints if c.quantization == "Q4_K_M")
+    assert stated
+    assert 0.98 * stated < computed_bytes(preset, "Q4_K_M") < 1.1 * stated

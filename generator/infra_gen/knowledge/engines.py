@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge import store
-from infra_gen.model.engine import EngineFacts, EngineInfo
+from infra_gen.model.engine import EngineInfo
+from infra_gen.model.engine_facts import EngineFacts
 from infra_gen.model.engine_table import table_of
 from infra_gen.resources import data_dir
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge import store
-from infra_gen.model.hardware import DevicePreset, MemoryOption
+from infra_gen.model.hardware import (
+    USUAL_ACCELERATOR,
+    DevicePreset,
+    InstancePreset,
+    MemoryOption,
+)
 from infra_gen.model.plan import Machine
 from infra_gen.model.sourced import Sourced
 
@@ -15,6 +20,7 @@ _PREFIX = re.compile(r"^(\d+)\s*x\s*(?=[a-z])", re.IGNORECASE)
 _BARE_PREFIX = re.compile(r"^(\d+)x(\d{4}.*)$", re.IGNORECASE)
 _SUFFIX = re.compile(r":(\d+)$")
 _MEMORY = re.compile(r"-(\d+)gb$")
+_KEPT = "memory kept for the system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,11 @@ def _pick_preset(asked: Asked, text: str) -> tuple[DevicePreset, int | None]:
         preset = store.load("hardware", stem, DevicePreset)
         if preset.memory_options:
             return preset, int(memory.group(1))
-    known = [*store.index()["hardware"], *store.index()["aliases"]["hardware"]]
+    aliases = store.index()["aliases"]
+    known = [
+        *store.index()["hardware"], *aliases["hardware"],
+        *store.index()["instances"], *aliases["instances"],
+    ]  # fmt: skip
     raise UsageError(f"unknown hardware {text!r}", hint=did_you_mean(asked.name, known))
 
 
@@ -78,7 +88,7 @@ def _assumptions(preset: DevicePreset, option: MemoryOption | None, named: int |
     if option and named is None and preset.default_memory_note:
         said.append(preset.default_memory_note)
     for label, fact in (
-        ("memory kept for the system", preset.reserved_gib),
+        (_KEPT, preset.reserved_gib),
         ("memory bandwidth", (option and option.bandwidth_gb_s) or preset.bandwidth_gb_s),
         ("visible memory", preset.visible_gib),
         ("compute", (option and option.fp16_tflops) or preset.fp16_tflops),
@@ -91,11 +101,11 @@ def _assumptions(preset: DevicePreset, option: MemoryOption | None, named: int |
 
 
 def _visible_gib(preset: DevicePreset, option: MemoryOption | None) -> float:
+    seen = _value(preset.visible_gib)
+    if seen is not None and (option is None or option.gib == preset.nominal_gib.value):
+        return seen
     if option:
         return float(option.gib)
-    seen = _value(preset.visible_gib)
-    if seen is not None:
-        return seen
     # Never the figure on the box: drivers show 2 to 5 % less, so take the worst seen.
     return round((preset.nominal_gib.value or 0) * 0.95, 2)
 
@@ -111,21 +121,61 @@ def _usable_gib(
     return max(0.0, round(usable, 3))
 
 
-def resolve_machine(text: str) -> Machine:
-    """The machine that `text` names.
+def resolve_machine(text: str, *, measured: bool = False) -> Machine:
+    """The machine that `text` names: devices of a preset, or a provider's instance.
 
+    `measured`: somebody has counted the devices, so more of them than a preset expects are there.
     Raises UsageError with close matches when it names nothing that the presets hold.
     """
+    instance = store.canonical("instances", text.strip())
+    if instance:
+        return _instance_machine(store.load("instances", instance, InstancePreset))
     asked = split_count(text)
     preset, named = _pick_preset(asked, text)
-    option = _pick_memory(preset, named)
-    if asked.count > 1 and preset.max_per_node == 1:
-        raise UsageError(f"{preset.name} is one device a machine, {text!r} asks for {asked.count}")
-    if asked.count > preset.max_per_node:
+    if not measured:
+        _check_count(preset, asked.count, text)
+    return _machine(preset, _pick_memory(preset, named), named, asked.count)
+
+
+def _check_count(preset: DevicePreset, count: int, text: str) -> None:
+    if count > 1 and preset.max_per_node == 1:
+        raise UsageError(f"{preset.name} is one device a machine, {text!r} asks for {count}")
+    if count > preset.max_per_node:
         raise UsageError(
             f"{text!r}: at most {preset.max_per_node} {preset.name} in one machine",
-            hint="several nodes are not planned yet",
+            hint="several machines: hardware: {nodes: {count: 2, each: "
+            f"{preset.id}:{preset.max_per_node}}}}} in infra-gen.yaml",
         )
+
+
+def _instance_machine(instance: InstancePreset) -> Machine:
+    preset = store.load("hardware", instance.device, DevicePreset)
+    machine = _machine(preset, _pick_memory(preset, None), None, instance.devices)
+    seen = instance.visible_gib.value if instance.visible_gib else None
+    machine = replace(
+        machine,
+        id=instance.id,
+        name=f"{instance.name} ({preset.name})",
+        # Nobody sits in front of a rented machine.
+        reserved_gib=0.0 if machine.memory_kind == "discrete" else machine.reserved_gib,
+        cpu_cores=instance.vcpus.value // 2 if instance.vcpus.value else machine.cpu_cores,
+        host_memory_gib=instance.host_memory_gib.value,
+        assumptions=tuple(a for a in machine.assumptions if not a.startswith(_KEPT)),
+    )
+    return with_memory(machine, seen or machine.visible_gib)
+
+
+def with_memory(machine: Machine, visible_gib: float) -> Machine:
+    """The machine with the memory that its driver shows, the share that plans may fill kept."""
+    limit = machine.usable_gib / (machine.visible_gib - machine.reserved_gib or 1)
+    usable = max(0.0, (visible_gib - machine.reserved_gib) * min(1.0, limit))
+    return replace(machine, visible_gib=visible_gib, usable_gib=round(usable, 3))
+
+
+def _machine(
+    preset: DevicePreset, option: MemoryOption | None, named: int | None, count: int
+) -> Machine:
+    """`count` devices of the preset; `named` is the memory size that the user wrote."""
     visible = _visible_gib(preset, option)
     reserved = _value(preset.reserved_gib) or 0.0
     base_id = f"{preset.id}-{option.gib}gb" if option else preset.id
@@ -133,13 +183,13 @@ def resolve_machine(text: str) -> Machine:
     tflops = _value(option.fp16_tflops) if option and option.fp16_tflops else None
     link = preset.interconnect
     return Machine(
-        id=base_id if asked.count == 1 else f"{base_id}:{asked.count}",
+        id=base_id if count == 1 else f"{base_id}:{count}",
         name=f"{preset.name} ({option.gib} GB)" if option else preset.name,
         vendor=preset.vendor,
         family=preset.family,
         os=preset.os,
         arch=preset.arch,
-        devices=asked.count,
+        devices=count,
         memory_kind=preset.memory_kind,
         visible_gib=visible,
         reserved_gib=reserved,
@@ -153,5 +203,7 @@ def resolve_machine(text: str) -> Machine:
         vector_extensions=preset.vector_extensions,
         interconnect=link.kind if link else "none",
         interconnect_gb_s=_value(link.gb_s) if link else None,
+        accelerator=preset.accelerator or USUAL_ACCELERATOR[preset.vendor],
+        min_driver=preset.min_driver.value if preset.min_driver else None,
         assumptions=tuple(_assumptions(preset, option, named)),
     )

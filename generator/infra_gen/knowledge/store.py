@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.model.calibration import Calibration
-from infra_gen.model.hardware import DevicePreset
+from infra_gen.model.hardware import DevicePreset, InstancePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.sourced import Record
 from infra_gen.model.workload import Workload
@@ -28,6 +28,7 @@ R = TypeVar("R", bound=Record)
 
 KINDS: Mapping[str, type[Record]] = {
     "hardware": DevicePreset,
+    "instances": InstancePreset,
     "models": ModelPreset,
     "workloads": Workload,
     "calibration": Calibration,
@@ -100,7 +101,12 @@ def load(kind: str, name: str, record: type[R]) -> R:
         raise ValueError(f"presets/{kind}/{found}.yaml is wrong: {error}") from error
 
 
-_SINGULAR = {"hardware": "hardware", "models": "model", "workloads": "workload"}
+_SINGULAR = {
+    "hardware": "hardware",
+    "instances": "instance",
+    "models": "model",
+    "workloads": "workload",
+}
 
 
 @lru_cache(maxsize=1)
