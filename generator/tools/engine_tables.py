@@ -7,6 +7,8 @@ All inputs are paths on the command line, the output is deterministic (sorted, o
         --wheel W.whl --out O
     python -m tools.engine_tables llama.cpp --help-text H --version-text V --metrics-page M \
         --library L.so --older-source BUILD=arg.cpp --older-table T.json --out O
+    python -m tools.engine_tables tgi --checkout DIR --version 3.3.7 --commit SHA --out O
+    python -m tools.engine_tables ollama --checkout DIR --version 0.32.15 --commit SHA --out O
 
 Only facts are kept (names, types, defaults, limits); no help text of an engine is copied.
 """
@@ -19,12 +21,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.engine_llama import build_llama
+from tools.engine_ollama import build_ollama
 from tools.engine_records import dump
+from tools.engine_tgi import build_tgi
 from tools.engine_vllm import build_vllm
 
 
 def command_line() -> argparse.ArgumentParser:
-    """Describe the two commands."""
+    """Describe the commands, one for each engine."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(required=True)
     vllm = commands.add_parser("vllm")
@@ -38,6 +42,13 @@ def command_line() -> argparse.ArgumentParser:
     llama.add_argument("--artifact", required=True)
     llama.add_argument("--artifact-sha256")
     llama.set_defaults(build=build_llama)
+    for engine, build in (("tgi", build_tgi), ("ollama", build_ollama)):
+        command = commands.add_parser(engine)
+        command.add_argument("--checkout", type=Path, required=True, help="sources of that tag")
+        command.add_argument("--version", required=True)
+        command.add_argument("--commit", required=True)
+        command.add_argument("--out", type=Path, required=True)
+        command.set_defaults(build=build)
     return parser
 
 

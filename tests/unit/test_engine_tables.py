@@ -11,20 +11,35 @@ from typing import Any
 import pytest
 import yaml
 
+from infra_gen.model.engine_facts import EngineFacts, ImageFacts
+from infra_gen.model.engine_table import Table, table_of
 from tools.engine_llama import llama_metrics
 from tools.engine_llama_help import help_entries, llama_flag, split_head, split_negatives
+from tools.engine_ollama import modelfile_commands, modelfile_parameters, ollama_env
 from tools.engine_records import TableError, check_flags, dump
+from tools.engine_tgi import rust_flags, tgi_metrics
 from tools.engine_vllm_metrics import vllm_metrics
 
 ENGINES = Path(__file__).parents[2] / "presets" / "engines"
-NAMES = ("llama.cpp", "vllm")
+NAMES = ("llama.cpp", "ollama", "tgi", "vllm")
 KINDS = {"bool_pair", "list", "optional_value", "positional", "switch", "value"}
 TYPES = {"bool", "float", "int", "json", "path", "size", "str"}
 COUNTS = {  # flags, spellings, removed flags, variables, metrics
     "llama.cpp": (253, 407, 17, 150, 16),
+    "ollama": (0, 0, 0, 49, 0),
+    "tgi": (54, 57, 0, 90, 26),
     "vllm": (321, 485, 65, 318, 138),
 }
 SENTINELS = {
+    "ollama": [],
+    "tgi": [
+        *("--model-id", "--revision", "--num-shard", "--sharded", "--quantize", "--dtype"),
+        *("--kv-cache-dtype", "--max-concurrent-requests", "--max-input-tokens", "--speculate"),
+        *("--max-input-length", "--max-total-tokens", "--max-batch-prefill-tokens", "--hostname"),
+        *("--max-batch-total-tokens", "--cuda-graphs", "--port", "-p", "--prometheus-port"),
+        *("--cuda-memory-fraction", "--api-key", "--usage-stats", "--trust-remote-code", "-g"),
+        *("--graceful-termination-timeout", "--payload-limit", "--lora-adapters", "--env", "-e"),
+    ],
     "llama.cpp": [
         *(
             "--model",
@@ -77,7 +92,9 @@ SENTINELS = {
         ),
     ],
 }
-GONE = {
+GONE: dict[str, list[str]] = {
+    "ollama": [],
+    "tgi": [],
     "llama.cpp": [
         "--mmap",
         "--no-mmap",
@@ -102,7 +119,23 @@ GONE = {
         ),
     ],
 }
-DEFAULTS = {
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "ollama": {},
+    "tgi": {
+        "--cuda-memory-fraction": 1.0,
+        "--graceful-termination-timeout": 90,
+        "--hostname": "0.0.0.0",
+        "--max-concurrent-requests": 128,
+        "--max-total-tokens": None,
+        "--model-id": "bigscience/bloom-560m",
+        "--num-shard": None,
+        "--payload-limit": 2_000_000,
+        "--port": 3000,
+        "--prometheus-port": 9000,
+        "--trust-remote-code": False,
+        "--usage-stats": "on",
+        "--waiting-served-ratio": 0.3,
+    },
     "llama.cpp": {
         "--cache-ram": 8192,
         "--cors-origins": "*",
@@ -131,7 +164,20 @@ DEFAULTS = {
         "--tensor-parallel-size": 1,
     },
 }
-METRICS = {
+METRICS: dict[str, dict[str, str]] = {
+    "ollama": {},
+    "tgi": {
+        "tgi_batch_concat": "counter",
+        "tgi_batch_current_size": "gauge",
+        "tgi_queue_size": "gauge",
+        "tgi_request_count": "counter",
+        "tgi_request_duration": "histogram",
+        "tgi_request_failure": "counter",
+        "tgi_request_mean_time_per_token_duration": "histogram",
+        "tgi_request_queue_duration": "histogram",
+        "tgi_request_skipped_tokens": "summary",
+        "tgi_request_success": "counter",
+    },
     "llama.cpp": {
         "llamacpp:n_busy_slots_per_decode": "gauge",
         "llamacpp:predicted_tokens_seconds": "gauge",
@@ -201,7 +247,9 @@ class TestTable:
             assert data[key] == sorted(set(data[key])), key
 
     def test_every_spelling_is_there_once(self, engine: str) -> None:
-        check_flags(table(engine)["flags"], SENTINELS[engine])
+        names = [name for flag in table(engine)["flags"] for name in spelled(flag)]
+        assert len(names) == len(set(names))
+        assert set(SENTINELS[engine]) <= set(names)
 
     def test_removed_flags_are_absent(self, engine: str) -> None:
         data = table(engine)
@@ -263,6 +311,8 @@ class TestTable:
         groups = ("container", "http", "auth", "shutdown", "startup", "memory")
         for group in groups:
             for name, fact in known[group].items():
+                if name == "routes":
+                    continue
                 assert set(fact) == {"value", "source", "note"}, name
                 assert fact["source"] or fact["note"] or fact["value"] in (None, "never"), name
         for image in known["images"]:
@@ -270,12 +320,109 @@ class TestTable:
             assert "{version}" in image["tag"]
             assert "latest" not in image["tag"]
 
+    def test_the_generator_takes_table_and_facts(self, engine: str) -> None:
+        known = EngineFacts.model_validate(facts(engine))
+        assert known.engine == engine
+        got = table_of(table(engine), known.default_version)
+        assert (len(got.env), len(got.metrics)) == COUNTS[engine][3:]
 
-def test_both_engines_state_the_same_facts() -> None:
-    vllm, llama = facts("vllm"), facts("llama.cpp")
-    assert set(vllm) == set(llama)
-    for group in ("container", "http", "auth", "shutdown", "startup", "memory"):
-        assert set(vllm[group]) == set(llama[group])
+    def test_knobs_are_flags_or_variables(self, engine: str) -> None:
+        known, got = EngineFacts.model_validate(facts(engine)), the_table(engine)
+        knobs = known.knobs.model_dump(exclude={"explicit", "automatic", "model_home"})
+        named = {name: knob for name, knob in knobs.items() if isinstance(knob, str)}
+        assert {*known.knobs.explicit, *known.knobs.automatic} <= set(named)
+        for knob in named.values():
+            assert got.flag(knob) or knob in got.env, knob
+
+    def test_variables_are_known(self, engine: str) -> None:
+        known, got = EngineFacts.model_validate(facts(engine)), the_table(engine)
+        outside = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}  # of libraries below the engine
+        for row in (*known.environment.private, *known.environment.offline):
+            assert row.name in got.env or row.name in outside, row.name
+
+    def test_one_image_is_the_default_for_each_kind_of_machine(self, engine: str) -> None:
+        images = EngineFacts.model_validate(facts(engine)).images
+        kinds = [kind for image in images if image.default for kind in kinds_of(image)]
+        assert len(kinds) == len(set(kinds))
+        plain = {kind for image in images if not image.families for kind in kinds_of(image)}
+        assert plain == set(kinds)
+
+    def test_capabilities_start_at_the_smallest(self, engine: str) -> None:
+        for image in EngineFacts.model_validate(facts(engine)).images:
+            built = image.compute_capabilities
+            assert built is None or list(built) == sorted(set(built))
+            assert built is None or built[0] == image.min_compute_capability
+
+    def test_clients_reach_no_route_that_changes_the_server(self, engine: str) -> None:
+        routes = EngineFacts.model_validate(facts(engine)).http.routes
+        paths = [route.path for route in routes]
+        assert len(paths) == len(set(paths))
+        assert {"/v1/chat/completions", "/v1/models"} <= set(paths)
+        assert not {path for path in paths if HARMFUL.search(path)}
+
+
+HARMFUL = re.compile(
+    r"/(metrics|props|slots|debug|pull|push|create|delete|copy|blobs|load|unload|lora|sleep|pause|"
+    r"update|collective_rpc|invocations|profile|abort|signout|me|user|experimental)\b"
+)
+
+
+def the_table(engine: str) -> Table:
+    data = table(engine)
+    return table_of(data, data["versions"][0])
+
+
+def kinds_of(image: ImageFacts) -> list[tuple[str, str]]:
+    return [(image.accelerator, platform) for platform in image.platforms]
+
+
+def test_all_engines_state_the_same_facts() -> None:
+    vllm = facts("vllm")
+    for engine in NAMES:
+        known = facts(engine)
+        assert set(known) - {"migration"} == set(vllm)
+        for group in ("container", "http", "auth", "shutdown", "startup", "memory"):
+            assert set(known[group]) == set(vllm[group])
+
+
+def test_tgi_settings_move_to_settings_that_vllm_has() -> None:
+    migration = EngineFacts.model_validate(facts("tgi")).migration
+    assert migration is not None
+    assert migration.to == "vllm"
+    old, new = the_table("tgi"), the_table(migration.to)
+    for row in migration.settings:
+        assert old.flag(row.setting) or row.setting in old.env, row.setting
+        if row.instead is not None:
+            assert new.flag(row.instead) or row.instead in new.env, row.instead
+
+
+def test_ollama_names_the_llama_cpp_inside() -> None:
+    known = EngineFacts.model_validate(facts("ollama"))
+    assert known.reach.llama_cpp_build.value == table("ollama")["llama_cpp_build"] == 10488
+
+
+def test_ollama_knows_the_words_of_a_modelfile() -> None:
+    data = table("ollama")
+    commands = {row["name"]: row for row in data["modelfile_commands"]}
+    assert [name for name, row in commands.items() if row.get("required")] == ["FROM"]
+    assert len(commands) == 11
+    parameters = {row["name"]: row for row in data["modelfile_parameters"]}
+    assert len(parameters) == 29
+    assert {name for name, row in parameters.items() if row.get("applies") == "load"} == {
+        *("num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"),
+        "draft_num_predict",
+    }
+    assert parameters["low_vram"]["deprecated"]
+    gone = {row["name"] for row in data["removed_modelfile_parameters"]}
+    assert not gone & set(parameters)
+
+
+def test_ollama_says_what_a_bad_value_does() -> None:
+    rows = {row["name"]: row for row in table("ollama")["env"]}
+    assert rows["OLLAMA_NO_CLOUD"]["on_bad_value"] == "true"
+    assert rows["OLLAMA_NUM_PARALLEL"]["on_bad_value"] == "default"
+    assert rows["OLLAMA_VULKAN"]["default"] is True
+    assert rows["OLLAMA_FLASH_ATTENTION"]["default"] is None
 
 
 def test_a_flag_that_came_back_says_when() -> None:
@@ -376,3 +523,163 @@ def test_a_metric_nobody_creates_is_refused() -> None:
 def test_too_small_a_table_is_refused() -> None:
     with pytest.raises(TableError, match="lost: \\['--port'\\]"):
         check_flags([{"name": "--host"}], ["--port"])
+
+
+LAUNCHER = """
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Level {
+    /// nothing
+    Off,
+    // Never,
+    NoStack,
+    #[clap(name = "fp8_e5m2")]
+    Fp8e5m2,
+}
+
+struct Args {
+    /// The name.
+    #[clap(default_value = "a,b", long, env)]
+    model_id: String,
+
+    /// Legacy version of it.
+    #[clap(long, env)]
+    old_size: Option<usize>,
+
+    #[clap(default_value = "3000", long, short, env)]
+    port: u16,
+    #[clap(default_value = "9000", long, short, env)]
+    prometheus_port: u16,
+    #[clap(long, env)]
+    sharded: Option<bool>,
+    #[clap(long, short, action)]
+    env: bool,
+    #[clap(default_value = "off", long, env)]
+    level: Level,
+}
+"""
+
+
+def test_arguments_of_the_launcher_are_read() -> None:
+    flags = {flag["name"]: flag for flag in rust_flags(LAUNCHER, "main.rs")}
+    assert flags["--model-id"] == {
+        "name": "--model-id",
+        "kind": "value",
+        "type": "str",
+        "env": "MODEL_ID",
+        "default": "a,b",
+        "source": "main.rs:15",
+    }
+    assert flags["--old-size"]["deprecated"] is True
+    assert (flags["--port"]["aliases"], flags["--port"]["maximum"]) == (["-p"], 65535)
+    assert "aliases" not in flags["--prometheus-port"]
+    assert flags["--sharded"]["choices"] == ["true", "false"]
+    assert (flags["--env"]["kind"], flags["--env"].get("env")) == ("switch", None)
+    assert flags["--level"]["choices"] == ["off", "no-stack", "fp8_e5m2"]
+
+
+def test_an_argument_that_is_not_understood_is_refused() -> None:
+    with pytest.raises(TableError, match="unknown type Weird"):
+        rust_flags("\nstruct Args {\n    #[clap(long)]\n    a: Weird,\n}", "m.rs")
+    with pytest.raises(TableError, match="1 arguments, 0 understood"):
+        rust_flags("\nstruct Args {\n    #[clap(long)]\n    a: Option<(u8, u8)>,\n}", "m.rs")
+    with pytest.raises(TableError, match="no struct"):
+        rust_flags("fn main() {}", "m.rs")
+
+
+ROUTER = """
+    let a = Matcher::Suffix(String::from("duration"));
+    // let b = Matcher::Full(String::from("tgi_skipped"));
+    metrics::histogram!("tgi_x_duration", "method" => "prefill").record(1.0);
+    metrics::histogram!("tgi_skipped").record(1.0);
+    metrics::counter!("tgi_x", "err" => "a").increment(1);
+    metrics::counter!("tgi_x", "why" => "b").increment(1);
+    metrics::describe_counter!("tgi_only_described", "text");
+"""
+
+
+def test_a_histogram_without_buckets_is_a_summary() -> None:
+    found = {metric["name"]: metric for metric in tgi_metrics([("s.rs", ROUTER)])}
+    assert set(found) == {"tgi_x", "tgi_x_duration", "tgi_skipped"}
+    assert found["tgi_x_duration"]["type"] == "histogram"
+    assert found["tgi_skipped"]["type"] == "summary"
+    assert found["tgi_x"]["labels"] == ["err", "why"]
+    with pytest.raises(TableError, match="two types"):
+        tgi_metrics([("a.rs", 'metrics::gauge!("tgi_x")'), ("b.rs", 'metrics::counter!("tgi_x")')])
+
+
+CONFIG = """
+    NoHistory = Bool("OLLAMA_NOHISTORY")
+    EnableVulkan = BoolWithDefault("OLLAMA_VULKAN")
+    NumParallel = Uint("OLLAMA_NUM_PARALLEL", 1)
+    UseAuth = Bool("OLLAMA_AUTH")
+        "OLLAMA_NOHISTORY": {"OLLAMA_NOHISTORY", NoHistory(), "no history"},
+        "OLLAMA_NUM_PARALLEL": {"OLLAMA_NUM_PARALLEL", NumParallel(), "how many"},
+        "OLLAMA_HOST": {"OLLAMA_HOST", Host(), "where"},
+        ret["OLLAMA_VULKAN"] = EnvVar{"OLLAMA_VULKAN", EnableVulkan(true), "Vulkan"}
+"""
+
+
+def test_variables_of_ollama_are_read() -> None:
+    other = 'os.Getenv("JETSON")\nslog.Debug("x", "OLLAMA_LOGGED", 1)\nx := "OLLAMA_LATE"\n'
+    rows = ollama_env([("envconfig/config.go", CONFIG), ("discover/a.go", other)])
+    found = {row["name"]: row for row in rows}
+    assert sorted(found) == [
+        *("JETSON", "OLLAMA_AUTH", "OLLAMA_HOST", "OLLAMA_LATE", "OLLAMA_NOHISTORY"),
+        *("OLLAMA_NUM_PARALLEL", "OLLAMA_VULKAN"),
+    ]
+    assert found["OLLAMA_VULKAN"]["default"] is True
+    assert found["OLLAMA_AUTH"]["default"] is False
+    assert found["OLLAMA_NUM_PARALLEL"]["default"] == 1
+    assert found["OLLAMA_HOST"]["default"] == "127.0.0.1:11434"
+    assert found["JETSON"]["default_known"] is False
+
+
+def test_a_variable_nobody_explains_is_refused() -> None:
+    config = '"OLLAMA_NEW": {"OLLAMA_NEW", NewThing(), "text"},\n'
+    with pytest.raises(TableError, match="OLLAMA_NEW"):
+        ollama_env([("envconfig/config.go", config)])
+
+
+OPTIONS = """
+type Options struct {
+	Runner
+	TopK int      `json:"top_k,omitempty"`
+	MinP float32  `json:"min_p,omitempty"`
+	Stop []string `json:"stop,omitempty"`
+}
+
+type Runner struct {
+	NumCtx  int   `json:"num_ctx,omitempty"`
+	UseMMap *bool `json:"use_mmap,omitempty"`
+}
+
+func DefaultOptions() Options {
+	return Options{
+		TopK: 40,
+		Runner: Runner{
+			NumCtx: int(envconfig.ContextLength()),
+		},
+	}
+}
+"""
+
+
+def test_words_of_a_modelfile_are_read() -> None:
+    parser = 'var deprecatedParameters = []string{\n"low_vram",\n}\n'
+    assert modelfile_parameters(OPTIONS, parser) == [
+        {"name": "low_vram", "deprecated": True},
+        {"name": "min_p", "type": "float", "default": 0.0, "applies": "request"},
+        {"name": "num_ctx", "type": "int", "default": None, "applies": "load"},
+        {"name": "stop", "type": "list", "default": None, "applies": "request"},
+        {"name": "top_k", "type": "int", "default": 40, "applies": "request"},
+        {"name": "use_mmap", "type": "bool", "default": None, "applies": "load"},
+    ]
+    source = 'func isValidCommand(cmd string) bool {\n\tcase "from", "system":\n'
+    assert modelfile_commands(source) == [
+        {"name": "FROM", "type": "str", "required": True},
+        {"name": "SYSTEM", "type": "str"},
+    ]
+    with pytest.raises(TableError, match="no commands"):
+        modelfile_commands("nothing")
+    with pytest.raises(TableError, match="no struct Options"):
+        modelfile_parameters(OPTIONS.replace("type Options", "type Choices"), parser)
