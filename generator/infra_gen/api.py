@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from infra_gen.errors import (
 )
 from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
+from infra_gen.knowledge.models import MODEL_FILE, document_of
 from infra_gen.lifecycle import drift, lock_file, spec_file, writing
 from infra_gen.lifecycle.changes import BASE_DIR, find_changes
 from infra_gen.model.facts import Facts
@@ -80,6 +82,17 @@ class Updated:
     changes: tuple[tuple[str, str, str], ...]
 
 
+def _model_document(built: Built) -> dict[str, File]:
+    """The model beside the lock where the presets do not hold it."""
+    if built.facts.auto_model:
+        return {}
+    model = built.facts.models[0]
+    if model.is_preset:
+        return {}
+    text = json.dumps(document_of(model), indent=2, ensure_ascii=False)
+    return {MODEL_FILE: File(text + "\n")}
+
+
 def _with_state(built: Built) -> FileTree:
     """The deployment's files with spec, lock, schema and pristine copies."""
     lock = lock_file.make_lock(
@@ -93,6 +106,7 @@ def _with_state(built: Built) -> FileTree:
             "# Left by a killed command for the next one.\n/pending/\n/journal.json\n"
         ),
         _ATTRIBUTES_FILE: File("base/** linguist-generated\n"),
+        **_model_document(built),
     }
     base = {
         f"{BASE_DIR}/{path}": File(file.text)
@@ -245,7 +259,7 @@ def plan_document(spec: Spec, planned: Plan, extra: tuple[Point, ...]) -> PlanDo
     performance = replace(planned.performance, points=(*planned.performance.points, *extra))
     service = stack.service("engine")
     argv, env = command_of(service, stack)
-    image = service.image.reference if service.image and planned.target != "launchd" else None
+    image = service.image.reference if service.image and planned.runtime == "container" else None
     return document_of(replace(planned, performance=performance), argv, env, image)
 
 

@@ -11,15 +11,17 @@ from infra_gen.engines import registry as engines
 from infra_gen.errors import SpecError, UsageError, did_you_mean
 from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
-from infra_gen.knowledge.machines import resolve_machine
-from infra_gen.knowledge.models import resolve_model
+from infra_gen.knowledge.models import resolve_model, stored_model
+from infra_gen.knowledge.profiles import machine_of
+from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Plan
+from infra_gen.model.plan import Machine, Plan
 from infra_gen.model.spec import LOCK_FILE, Spec
 from infra_gen.model.stack import Stack
+from infra_gen.model.target import TargetKind
 from infra_gen.plan.planner import make_plan
 from infra_gen.rules import registry as rules
 from infra_gen.rules.deployment import read_deployment
@@ -60,30 +62,72 @@ def _told_by(pins: Resolved | None, base: Path) -> Iterator[None]:
         ) from error
 
 
-def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]:
-    """The facts for `spec`, and the same with every model (for naming what would fit).
+def _target(spec: Spec, machine: Machine, pins: Resolved | None) -> TargetKind:
+    """The target asked for or locked; else the first that runs on the machine's system."""
+    wanted = pins.target if pins else spec.target
+    if wanted != "auto":
+        return TARGETS[wanted].kind
+    return next(t.kind for t in TARGETS.values() if t.kind.problem(machine.os) is None)
 
-    Raises UsageError for names that the presets do not hold, SpecError when `pins` holds them.
-    """
-    machine = resolve_machine(spec.hardware)
-    workload = store.workload(spec.load.workload)
+
+class _Engines(Mapping[str, EngineInfo]):
+    """Every engine by name; its table is read when somebody asks for it."""
+
+    def __init__(self, versions: Mapping[str, str | None]) -> None:
+        self._versions = versions
+
+    def __getitem__(self, name: str) -> EngineInfo:
+        return engine_info(name, self._versions[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._versions)
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+
+def _engines(spec: Spec, pins: Resolved | None) -> Mapping[str, EngineInfo]:
+    """The engines, one of them at the version that is asked for or locked."""
     versions: dict[str, str | None] = dict.fromkeys(engines.ENGINES)
     if pins:
         versions[pins.engine] = pins.engine_version
     elif spec.engine_version:
         versions[spec.engine_name] = spec.engine_version
+    for name, version in versions.items():
+        if version:
+            engine_info(name, version)  # UsageError for one that the tables do not hold
+    return _Engines(versions)
+
+
+def _models(spec: Spec, base: Path, pins: Resolved | None) -> tuple[ModelFacts, ...] | None:
+    """The model asked for or locked, None when `auto` may choose.
+
+    What was read elsewhere than in the presets lies beside the lock, so that a check needs neither
+    the network nor the files.
+    """
+    if pins:
+        kept = stored_model(base, pins.model)
+        return (kept or resolve_model(pins.model, base, pins.revision),)
+    return None if spec.model == "auto" else (resolve_model(spec.model, base),)
+
+
+def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]:
+    """The facts for `spec`, and the same with every model (for naming what would fit).
+
+    Raises UsageError for names that the presets do not hold, SpecError when `pins` holds them.
+    """
+    workload = store.workload(spec.load.workload)
     with _told_by(pins, base):
-        if pins and pins.hardware != machine.id:
-            machine = resolve_machine(pins.hardware)
-        infos = {name: engine_info(name, version) for name, version in versions.items()}
-        wanted = pins.model if pins else spec.model
-        models = None if wanted == "auto" else (resolve_model(wanted, base),)
+        machine = machine_of(spec, base, pins.hardware if pins else None)
+        infos = _engines(spec, pins)
+        models = _models(spec, base, pins)
     everything = Facts(
         machine=machine,
         models=tuple(ModelFacts(m) for m in store.models()),
         auto_model=True,
         workload=workload,
         engines=infos,
+        target=_target(spec, machine, pins),
         calibration=store.calibration(),
     )
     if models is None:

@@ -101,7 +101,8 @@ class EditedError(InfraGenError):
 def did_you_mean(name: str, known: Iterable[str], limit: int = 4) -> str:
     """A hint with the closest known names, or all of them when there are few."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(name.lower(), names, n=limit, cutoff=0.5)
+    by_lower = {one.lower(): one for one in names}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=limit, cutoff=0.5)
     if close:
-        return "did you mean " + " or ".join(close) + "?"
+        return "did you mean " + " or ".join(by_lower[one] for one in close) + "?"
     return "known: " + ", ".join(names) if len(names) <= 12 else f"{len(names)} names are known"

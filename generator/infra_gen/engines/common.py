@@ -1,22 +1,79 @@
-"""What both engines do alike: the user's own flags, ports, secrets, downloads."""
+"""What engines do alike: the user's own flags, routes, environment, secrets, downloads."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from infra_gen.errors import UsageError, did_you_mean
-from infra_gen.model.engine_table import FlagSpec, Table
+from infra_gen.model.engine import EngineInfo
+from infra_gen.model.engine_table import FlagSpec, Removed, Table
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
-from infra_gen.model.stack import Arg, Download, EnvVar, Secret
+from infra_gen.model.stack import Arg, Devices, Download, EnvVar, GateRoute, Secret
 
 API_KEY = "API_KEY"
+Tool = Literal["hf", "curl", "ollama"]
 HF_TOKEN = Secret("HF_TOKEN", "HF_TOKEN", "raises the hub's download limits", False)
+_GATED = "this model is gated: accept its licence on its page first"
 
 
-def chosen_port(spec: Spec, default: int) -> int:
-    """The port on this machine."""
-    return default if spec.serve.port == "auto" else spec.serve.port
+def reason(plan: Plan, what: str) -> str:
+    """Why the plan decided so."""
+    decision = plan.decision(what)
+    return decision.because if decision else "as planned"
+
+
+def hub_token(plan: Plan) -> Secret:
+    """The hub's token: needed for a gated model, useful for others."""
+    return replace(HF_TOKEN, because=_GATED, required=True) if plan.gated else HF_TOKEN
+
+
+# What clients do at a route, in the words of the API that it belongs to.
+_PURPOSES = {
+    "/v1/chat/completions": "OpenAI: chat",
+    "/v1/completions": "OpenAI: go on with a text",
+    "/v1/responses": "OpenAI: responses",
+    "/v1/embeddings": "OpenAI: embeddings",
+    "/v1/models": "OpenAI: which model is served",
+    "/v1/messages": "Anthropic: messages",
+    "/v1/messages/count_tokens": "Anthropic: how many tokens a message has",
+    "/v1/rerank": "rerank, as Jina and Cohere have it",
+    "/rerank": "rerank, as Jina and Cohere have it",
+    "/tokenize": "how many tokens a text has",
+    "/detokenize": "tokens back to text",
+}
+
+
+def _purpose(path: str) -> str:
+    if path.startswith("/api/"):
+        return "Ollama's own API"
+    return _PURPOSES.get(path, "the engine's own API")
+
+
+def client_routes(plan: Plan, info: EngineInfo) -> tuple[GateRoute, ...]:
+    """The routes that clients of this kind of model need."""
+    return tuple(
+        GateRoute(route.path, route.methods, route.streams, _purpose(route.path))
+        for route in info.facts.http.routes
+        if plan.task in route.tasks
+    )
+
+
+def quiet_env(spec: Spec, info: EngineInfo) -> tuple[EnvVar, ...]:
+    """What keeps the engine from reporting home, and from asking at all on a machine without net."""
+    facts = info.facts.environment
+    wanted = (*facts.private, *(facts.offline if spec.offline else ()))
+    found = {one.name: EnvVar(one.name, one.value, one.because) for one in wanted}
+    return tuple(found.values())
+
+
+_MINE = "yours, from engine_args in infra-gen.yaml"
+
+
+def _is_variable(name: str) -> bool:
+    """Whether a key of `engine_args` names a variable: those are in upper case, flags never."""
+    return name.isupper() and not name.startswith("-")
 
 
 def flag_args(spec: Spec) -> tuple[Arg, ...]:
@@ -29,7 +86,39 @@ def flag_args(spec: Spec) -> tuple[Arg, ...]:
             mine=True,
         )
         for name, value in spec.engine_args.items()
+        if not _is_variable(name)
     )
+
+
+def with_user_env(env: tuple[EnvVar, ...], spec: Spec, table: Table) -> tuple[EnvVar, ...]:
+    """`env` with the variables of `engine_args` in place of ours, new ones at the end.
+
+    Raises UsageError for one that this version of the engine does not read, and for flags where
+    the engine has none.
+    """
+    result = {variable.name: variable for variable in env}
+    for name, value in spec.engine_args.items():
+        if not _is_variable(name):
+            if not table.flags:
+                raise UsageError(
+                    f"{table.engine} has no flags, so {name} cannot be one",
+                    where="engine_args",
+                    hint=did_you_mean(name, table.env),
+                )
+            continue
+        if name not in table.env:
+            raise UsageError(
+                f"{table.engine} {table.version} does not read {name}"
+                + _removed(table.removed_env.get(name)),
+                where="engine_args",
+                hint=did_you_mean(name, table.env),
+            )
+        result[name] = EnvVar(name, _env_text(value), _MINE)
+    return tuple(result.values())
+
+
+def _env_text(value: str | int | float | bool) -> str:
+    return str(int(value)) if isinstance(value, bool) else _text(value) or ""
 
 
 _OFF = "false"
@@ -55,7 +144,7 @@ def with_user_args(args: tuple[Arg, ...], mine: tuple[Arg, ...], table: Table) -
         if spec is None:
             raise UsageError(
                 f"{table.engine} {table.version} has no flag {arg.flag}"
-                + _removed(table, arg.flag),
+                + _removed(table.removed_flags.get(arg.flag)),
                 where="engine_args",
                 hint=did_you_mean(arg.flag, table.flags),
             )
@@ -77,13 +166,23 @@ def _switched_off(arg: Arg, spec: FlagSpec) -> Arg | None:
     return replace(arg, flag=spec.negatives[0], value=None)
 
 
-def _removed(table: Table, flag: str) -> str:
-    gone = table.removed_flags.get(flag)
+def _removed(gone: Removed | None) -> str:
     if gone is None:
         return ""
     return f" (gone by {gone.gone_by or 'an unknown version'})" + (
         f"; instead: {gone.instead}" if gone.instead else ""
     )
+
+
+def granted(plan: Plan, info: EngineInfo) -> Devices | None:
+    """The accelerators for the engine's service; None on a machine without."""
+    machine = plan.machine
+    if not machine.is_gpu or machine.os == "macos":
+        return None
+    native = plan.runtime == "native"
+    facts = info.native_facts(machine) if native else info.image_facts(machine)
+    reached = facts.accelerator if facts else machine.accelerator
+    return Devices(machine.vendor, plan.parallelism.devices_per_replica, reached)
 
 
 def planned_devices(plan: Plan) -> tuple[EnvVar, ...]:
@@ -94,7 +193,7 @@ def planned_devices(plan: Plan) -> tuple[EnvVar, ...]:
     return (EnvVar("HIP_VISIBLE_DEVICES", used, "the planned cards; the container sees them all"),)
 
 
-def hub_download(plan: Plan, tool: str) -> Download:
+def hub_download(plan: Plan, tool: Tool) -> Download:
     """What the fetch service brings. Without a pinned commit the default branch is taken."""
     weights = plan.weights
     return Download(
@@ -103,5 +202,5 @@ def hub_download(plan: Plan, tool: str) -> Download:
         files=weights.files,
         bytes=weights.bytes,
         sha256=weights.sha256,
-        tool="hf" if tool == "hf" else "curl",
+        tool=tool,
     )

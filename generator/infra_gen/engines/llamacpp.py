@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from infra_gen.engines.common import (
     API_KEY,
-    HF_TOKEN,
-    chosen_port,
+    client_routes,
     flag_args,
+    granted,
     hub_download,
+    hub_token,
     planned_devices,
+    quiet_env,
+    reason,
     with_user_args,
+    with_user_env,
 )
 from infra_gen.engines.llamacpp_alerts import alerts
+from infra_gen.engines.llamacpp_panels import panels
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.plan import Plan, counted
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import (
     Arg,
-    Devices,
     EnvVar,
+    GpuProof,
+    Image,
+    Listen,
     ListenAddress,
     Mount,
     Port,
@@ -37,11 +44,6 @@ _PING_S = "5"
 _ALL_LAYERS = "all"
 
 
-def _reason(plan: Plan, what: str) -> str:
-    decision = plan.decision(what)
-    return decision.because if decision else "as planned"
-
-
 def _cache_args(plan: Plan) -> list[Arg]:
     limits = plan.limits
     total = limits.context * limits.max_num_seqs
@@ -51,17 +53,24 @@ def _cache_args(plan: Plan) -> list[Arg]:
             "--ctx-size",
             str(total),
             f"{limits.context} tokens in each of {counted(slots, 'slot')}, among which llama-server "
-            f"divides this number: {_reason(plan, 'context')}",
+            f"divides this number: {reason(plan, 'context')}",
         ),
-        Arg("--parallel", str(slots), _reason(plan, "concurrency")),
+        Arg("--parallel", str(slots), reason(plan, "concurrency")),
         Arg(
             "--batch-size",
             str(limits.max_num_batched_tokens),
             "scrapes and health checks are answered between two batches",
         ),
-        Arg("--ubatch-size", "512", "the default; the compute buffer is planned for it"),
+        _micro_batch(plan),
         Arg("--fit", "off", "take these numbers or fail: nothing is adjusted behind your back"),
     ]
+
+
+def _micro_batch(plan: Plan) -> Arg:
+    if plan.task == "generate":
+        return Arg("--ubatch-size", "512", "the default; the compute buffer is planned for it")
+    tokens = str(plan.limits.max_num_batched_tokens)
+    return Arg("--ubatch-size", tokens, "an input that is embedded must fit one batch")
 
 
 def _device_args(plan: Plan) -> list[Arg]:
@@ -72,11 +81,11 @@ def _device_args(plan: Plan) -> list[Arg]:
             Arg("--n-gpu-layers", _ALL_LAYERS, "every layer on the GPU, as planned"),
             Arg("--flash-attn", "on", "smaller compute buffers at long contexts"),
         ]
-        if machine.vendor == "apple":
+        if plan.runtime == "native":
             why = "the default of 3 leaves out which layers went to the GPU; bin/smoke-test looks"
             args.append(Arg("--verbosity", "4", why))
         if machine.devices > 1:
-            args.append(Arg("--split-mode", "layer", _reason(plan, "parallelism")))
+            args.append(Arg("--split-mode", "layer", reason(plan, "parallelism")))
     else:
         args.append(Arg("--n-gpu-layers", "0", "this machine was planned as a CPU"))
     if machine.vendor == "cpu" and plan.limits.threads:
@@ -112,44 +121,46 @@ def _server_args(plan: Plan, port: int) -> list[Arg]:
     ]
 
 
-def services(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[Service, ...]:
-    """The engine, and what downloads its model."""
-    port = info.default_port
-    machine = plan.machine
-    native = plan.target == "launchd"
-    published = chosen_port(spec, port)
-    inside = published if native else port
-    args = [
-        Arg("--model", VolumePath("models", plan.weights.files[0]), _reason(plan, "quantization")),
+def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[Service, ...]:
+    """The engine, and what downloads its model (nothing where the file is on this host)."""
+    native, image = plan.runtime == "native", info.image(plan.machine)
+    inside = listen.inside
+    args = (
+        Arg("--model", VolumePath("models", plan.weights.files[0]), reason(plan, "quantization")),
         *_server_args(plan, inside),
         *_cache_args(plan),
+        *_task_args(plan),
         *_device_args(plan),
-    ]
-    image = info.image(machine)
+    )
+    local = plan.weights.local_path is not None
     engine = Service(
         role="engine",
         name="engine",
         program=("/app/llama-server",),
-        argv=with_user_args(tuple(args), flag_args(spec), info.table),
-        env=planned_devices(plan),
+        argv=with_user_args(args, flag_args(spec), info.table),
+        env=with_user_env((*planned_devices(plan), *quiet_env(spec, info)), spec, info.table),
         image=image,
-        native=info.native(machine) if native else None,
-        ports=(Port("api", inside, published),),
+        native=info.native(plan.machine) if native else None,
+        ports=(Port("api", inside, listen.host),),
         probe=Probe("/health", inside, 10, 5, 3, plan.startup.budget_s, "curl"),
-        mounts=(Mount("models", "/models", True, "the GGUF file, written by the service fetch"),),
+        mounts=(Mount("models", "/models", True, "the GGUF file" + _origin(plan)),),
         secrets=_secrets(spec),
-        devices=Devices(machine.vendor, machine.devices)
-        if _containers_see(machine.vendor)
-        else None,
+        devices=granted(plan, info),
         resources=_resources(plan),
         stop_seconds=plan.startup.stop_s,
-        needs=("fetch",),
+        needs=() if local else ("fetch",),
+        routes=client_routes(plan, info),
         alerts=alerts(plan),
+        panels=panels(plan),
         metrics_path="/metrics",
         metrics_secret=API_KEY if spec.serve.api_key == "env" else None,
-        gpu_log=_GPU_LOG if machine.is_gpu else None,
+        gpu_proof=GpuProof((), _GPU_LOG) if plan.machine.is_gpu else None,
     )
-    fetch = Service(
+    return (engine,) if local else (engine, _fetch(plan, image))
+
+
+def _fetch(plan: Plan, image: Image | None) -> Service:
+    return Service(
         role="fetch",
         name="fetch",
         program=("/bin/sh", "/opt/infra-gen/fetch-model"),
@@ -157,15 +168,25 @@ def services(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[Service, ...]:
         env=(EnvVar("HOME", "/tmp", "curl looks for its settings there"),),  # noqa: S108
         image=image,
         mounts=(Mount("models", "/models", False, "the download goes here"),),
-        secrets=(HF_TOKEN,),
+        secrets=(hub_token(plan),),
         restart=False,
         download=hub_download(plan, "curl"),
     )
-    return (engine, fetch)
 
 
-def _containers_see(vendor: str) -> bool:
-    return vendor in ("nvidia", "amd", "intel")
+def _origin(plan: Plan) -> str:
+    return ", as infra-gen.yaml names it" if plan.weights.local_path else ", written by fetch"
+
+
+def _task_args(plan: Plan) -> list[Arg]:
+    """What turns a chat server into one for embeddings or rerank scores."""
+    if plan.task == "generate":
+        return []
+    why = f"{plan.model_name} is made to {plan.task}"
+    args = [Arg("--rerank" if plan.task == "rerank" else "--embeddings", None, why)]
+    if plan.pooling and plan.task == "embed":
+        args.append(Arg("--pooling", plan.pooling, "how the model's makers pool token states"))
+    return args
 
 
 def _resources(plan: Plan) -> Resources:
@@ -184,5 +205,6 @@ def _secrets(spec: Spec) -> tuple[Secret, ...]:
             "LLAMA_API_KEY",
             "clients send it as a bearer token",
             file_flag="--api-key-file",
+            made=True,
         ),
     )

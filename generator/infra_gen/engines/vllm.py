@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from infra_gen.engines.common import (
     API_KEY,
-    HF_TOKEN,
-    chosen_port,
+    client_routes,
     flag_args,
+    granted,
     hub_download,
+    hub_token,
     planned_devices,
+    quiet_env,
+    reason,
     with_user_args,
+    with_user_env,
 )
 from infra_gen.engines.vllm_alerts import alerts
+from infra_gen.engines.vllm_panels import panels
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import (
     Arg,
-    Devices,
     EnvVar,
+    Image,
+    Listen,
     ListenAddress,
     Mount,
     Port,
@@ -35,24 +41,19 @@ _SHM_MIB_PER_RANK = 1024  # NCCL and the multiprocessing queues; Docker's own de
 _READY_DEFAULT_S = 600  # VLLM_ENGINE_READY_TIMEOUT_S
 
 
-def _reason(plan: Plan, what: str) -> str:
-    decision = plan.decision(what)
-    return decision.because if decision else "as planned"
-
-
 def _model_args(plan: Plan) -> list[Arg]:
     weights = plan.weights
     if weights.local_path:
         model: str | VolumePath = VolumePath("models", "")
         return [Arg("", model, "the model folder that infra-gen.yaml names, mounted read-only")]
-    args = [Arg("", weights.repo or plan.hf_id, _reason(plan, "quantization"))]
+    args = [Arg("", weights.repo or plan.hf_id, reason(plan, "quantization"))]
     if weights.revision:
         args.append(Arg("--revision", weights.revision, "the commit that the lock pins"))
     return args
 
 
 def _parallel_args(plan: Plan) -> list[Arg]:
-    split, why = plan.parallelism, _reason(plan, "parallelism")
+    split, why = plan.parallelism, reason(plan, "parallelism")
     args = []
     if split.tensor > 1:
         args.append(Arg("--tensor-parallel-size", str(split.tensor), why))
@@ -68,25 +69,23 @@ def _parallel_args(plan: Plan) -> list[Arg]:
 def _limit_args(plan: Plan) -> list[Arg]:
     limits = plan.limits
     args = [
-        Arg("--max-model-len", str(limits.context), _reason(plan, "context")),
+        Arg("--max-model-len", str(limits.context), reason(plan, "context")),
         Arg(
             "--max-num-seqs",
             str(limits.max_num_seqs),
-            f"{_reason(plan, 'concurrency')}; rounded up to a multiple of 8",
+            f"{reason(plan, 'concurrency')}; rounded up to a multiple of 8",
         ),
         Arg(
             "--max-num-batched-tokens",
             str(limits.max_num_batched_tokens),
             "vLLM's own default for a card of this size, written down so that memory is planned",
         ),
-        Arg(
-            "--gpu-memory-utilization",
-            f"{limits.memory_fraction:g}",
-            _reason(plan, "memory_fraction"),
-        ),
     ]
+    if limits.memory_fraction is not None:
+        share = f"{limits.memory_fraction:g}"
+        args.append(Arg("--gpu-memory-utilization", share, reason(plan, "memory_fraction")))
     if limits.kv_cache_dtype != "auto":
-        args.append(Arg("--kv-cache-dtype", limits.kv_cache_dtype, _reason(plan, "kv_cache")))
+        args.append(Arg("--kv-cache-dtype", limits.kv_cache_dtype, reason(plan, "kv_cache")))
     return args
 
 
@@ -126,7 +125,7 @@ def _server_args(plan: Plan, port: int) -> list[Arg]:
     ]
 
 
-def _env(plan: Plan) -> tuple[EnvVar, ...]:
+def _env(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[EnvVar, ...]:
     found = [
         EnvVar("HF_HUB_CACHE", VolumePath("models", "hub"), "model files live on the volume"),
         EnvVar("HF_HOME", VolumePath("cache", "huggingface"), "whatever else its libraries write"),
@@ -134,8 +133,10 @@ def _env(plan: Plan) -> tuple[EnvVar, ...]:
         EnvVar("VLLM_CACHE_ROOT", VolumePath("cache", "vllm"), "compiled graphs survive a restart"),
         EnvVar("TRITON_CACHE_DIR", VolumePath("cache", "triton"), "so do compiled kernels"),
         *planned_devices(plan),
-        EnvVar("VLLM_NO_USAGE_STATS", "1", "no usage reports leave this machine"),
     ]
+    if not plan.machine.is_gpu:
+        cache = str(max(1, int(plan.memory.kv_cache_gib)))
+        found.append(EnvVar("VLLM_CPU_KVCACHE_SPACE", cache, f"GiB: {reason(plan, 'kv_cache')}"))
     if plan.startup.budget_s > _READY_DEFAULT_S:
         found.append(
             EnvVar(
@@ -144,7 +145,9 @@ def _env(plan: Plan) -> tuple[EnvVar, ...]:
                 "loading takes longer than the default of 600 s may allow",
             )
         )
-    return tuple(found)
+    known = {variable.name for variable in found}
+    quiet = (variable for variable in quiet_env(spec, info) if variable.name not in known)
+    return (*found, *quiet)
 
 
 def _mounts() -> tuple[Mount, ...]:
@@ -154,41 +157,47 @@ def _mounts() -> tuple[Mount, ...]:
     )
 
 
-def services(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[Service, ...]:
+def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[Service, ...]:
     """The engine, and what downloads its model (nothing for a local folder)."""
-    port = info.default_port
-    image = info.image(plan.machine)
-    args = [
+    port, image = listen.inside, info.image(plan.machine)
+    native = plan.runtime == "native"
+    args = (
         *_model_args(plan),
         *_server_args(plan, port),
         *_parallel_args(plan),
         *_limit_args(plan),
+        *_task_args(plan),
         *_feature_args(plan),
-    ]
-    vendor = plan.machine.vendor
+    )
     used = plan.parallelism.devices_per_replica
+    local = plan.weights.local_path is not None
     engine = Service(
         role="engine",
         name="engine",
         program=("vllm", "serve"),
-        argv=with_user_args(tuple(args), flag_args(spec), info.table),
-        env=_env(plan),
+        argv=with_user_args(args, flag_args(spec), info.table),
+        env=with_user_env(_env(spec, plan, info), spec, info.table),
         image=image,
-        ports=(Port("api", port, chosen_port(spec, port)),),
+        native=info.native(plan.machine) if native else None,
+        ports=(Port("api", port, listen.host),),
         probe=Probe("/health", port, 15, 10, 3, plan.startup.budget_s, "python"),
         mounts=_mounts(),
         secrets=_secrets(spec),
-        devices=Devices(vendor, used),
+        devices=granted(plan, info),
         resources=Resources(shm_mib=_SHM_MIB_PER_RANK * max(1, used)),
         stop_seconds=plan.startup.stop_s,
-        needs=() if plan.weights.local_path else ("fetch",),
+        needs=() if local else ("fetch",),
         equals_dialect=True,
+        routes=client_routes(plan, info),
         alerts=alerts(plan),
+        panels=panels(plan),
         metrics_path="/metrics",
     )
-    if plan.weights.local_path:
-        return (engine,)
-    fetch = Service(
+    return (engine,) if local else (engine, _fetch(plan, image))
+
+
+def _fetch(plan: Plan, image: Image | None) -> Service:
+    return Service(
         role="fetch",
         name="fetch",
         program=("/bin/sh", "/opt/infra-gen/fetch-model"),
@@ -199,16 +208,17 @@ def services(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[Service, ...]:
         ),
         image=image,
         mounts=(Mount("models", "/models", False, "the download goes here"),),
-        secrets=(HF_TOKEN if not plan.gated else HF_TOKEN_REQUIRED,),
+        secrets=(hub_token(plan),),
         restart=False,
         download=hub_download(plan, "hf"),
     )
-    return (engine, fetch)
 
 
-HF_TOKEN_REQUIRED = Secret(
-    HF_TOKEN.name, HF_TOKEN.env, "this model is gated: accept its licence on its page first", True
-)
+def _task_args(plan: Plan) -> list[Arg]:
+    """What turns a chat server into one for embeddings or rerank scores."""
+    if plan.task == "generate":
+        return []
+    return [Arg("--runner", "pooling", f"{plan.model_name} is made to {plan.task}, not to write")]
 
 
 def _secrets(spec: Spec) -> tuple[Secret, ...]:
@@ -219,5 +229,6 @@ def _secrets(spec: Spec) -> tuple[Secret, ...]:
             API_KEY,
             "VLLM_API_KEY",
             "clients send it as a bearer token; it does not guard all routes, so the port is on loopback",
+            made=True,
         ),
     )

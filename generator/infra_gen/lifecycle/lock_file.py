@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
@@ -24,6 +25,9 @@ from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Stack
 
+if TYPE_CHECKING:
+    from infra_gen.model.names import EngineName, TargetName
+
 _MAX_BYTES = 5_000_000
 
 
@@ -32,12 +36,12 @@ def resolved_of(plan: Plan) -> Resolved:
     split, limits = plan.parallelism, plan.limits
     return Resolved(
         hardware=plan.machine.id,
-        model=plan.weights.local_path or plan.model_id,
+        model=plan.model_word,
         revision=plan.weights.revision,
-        engine="vllm" if plan.engine == "vllm" else "llama.cpp",
+        engine=cast("EngineName", plan.engine),
         engine_version=plan.engine_version,
         quantization=plan.weights.quantization,
-        target="launchd" if plan.target == "launchd" else "compose",
+        target=cast("TargetName", plan.target),
         parallelism=ResolvedParallelism(
             tensor=split.tensor, layer_split=split.layer_split, replicas=split.replicas
         ),

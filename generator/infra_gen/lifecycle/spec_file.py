@@ -23,16 +23,18 @@ _SCHEMA_LINE = "# yaml-language-server: $schema=.infra-gen/spec.schema.json\n"
 
 _COMMENTS = {
     "name": "Names the folder, the containers and the API's model list.",
-    "hardware": "A preset (infra-gen plan --hardware NAME tells), or several: 2x4090, h100:8.",
-    "model": "A preset, or a folder with config.json. auto: the largest that holds the load.",
-    "engine": "vllm, llama.cpp, or {name, version}. auto: what fits hardware and users.",
-    "target": "compose or launchd. auto: launchd on Apple machines, compose elsewhere.",
+    "hardware": "A preset (infra-gen list hardware), several (2x4090, h100:8), or a profile's file.",
+    "model": "A preset, a Hugging Face id, a folder or .gguf file. auto: the largest that holds the load.",
+    "engine": "vllm, llama.cpp, tgi, ollama, or {name, version}. auto: what fits hardware and users.",
+    "target": "compose, quadlet, systemd or launchd. auto: launchd on Apple machines, else compose.",
     "load": "Who uses it. A user is a person in an active session.",
     "quantization": "A checkpoint's quantization, such as fp8, awq-int4 or Q4_K_M.",
     "image": "build: image/Dockerfile on the pinned official image. official: that image as it is.",
-    "serve": "Where clients connect. Only this machine, until a proxy guards the rest.",
-    "storage": "Folder of the host for model files. auto: a volume, or models/ here.",
-    "monitoring": "Prometheus with alert rules.",
+    "serve": "Who can connect and how. exposure: loopback, lan or public (then also host and tls).",
+    "storage": "Where model files lie, and how many GiB they may take. auto: a volume, or models/.",
+    "monitoring": "Prometheus with alert rules, Grafana. false, or {dashboards, gpu, ..._port}.",
+    "offline": "No network: {mirror, model_path}.",
+    "gpu_fraction": "Share of each GPU's memory for this deployment.",
     "engine_args": "Raw engine flags: checked against the engine's own table, and they win.",
     "allow": "Rules this deployment may break: {rule, reason}.",
 }
@@ -193,32 +195,49 @@ def _line(document: Any, keys: tuple[Any, ...]) -> int:
 def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     """Keys of the record that `loc` points into."""
     record: type[BaseModel] = Spec
-    for key in loc[:-1]:
-        field = record.model_fields.get(str(key))
-        inner = _record_in(field.annotation) if field else None
-        record = inner or record  # list positions and names of union members lead no deeper
+    for _, inner in _walk(loc[:-1]):
+        record = inner or record
     return list(record.model_fields)
 
 
-def _record_in(annotation: Any) -> type[BaseModel] | None:
-    """The record that an annotation names, also inside a union or tuple."""
+def _records_in(annotation: Any) -> list[type[BaseModel]]:
+    """The records that an annotation names, also inside a union or tuple."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((r for a in get_args(annotation) if (r := _record_in(a))), None)
+        return [annotation]
+    return [record for inner in get_args(annotation) for record in _records_in(inner)]
+
+
+def _walk(loc: Sequence[Any]) -> Iterator[tuple[str, type[BaseModel] | None]]:
+    """The keys that a user wrote on the way to `loc`, each with the record that it holds.
+
+    Pydantic names union members on the way; they are no keys.
+    """
+    records: list[type[BaseModel]] = [Spec]
+    for part in loc:
+        if isinstance(part, int):
+            yield str(part), None
+            continue
+        named = [record for record in records if record.__name__ == part]
+        if named:
+            records = named
+            continue
+        holder = next((record for record in records if part in record.model_fields), None)
+        if holder is None and (part in _UNION_WORDS or "[" in part):
+            continue
+        field = holder.model_fields[part] if holder else None
+        if field:
+            records = _records_in(field.annotation) + [
+                record for extra in field.metadata for record in _records_in(extra)
+            ]
+        yield part, records[0] if field and records else None
+
+
+_UNION_WORDS = frozenset({"str", "int", "float", "bool", "constrained-str", "constrained-int"})
 
 
 def key_path(loc: Sequence[Any]) -> str:
-    """Pydantic's place of an error as the keys that a user wrote, without names of union members."""
-    kept: list[str] = []
-    record: type[BaseModel] | None = Spec
-    for part in loc:
-        if isinstance(part, int):
-            kept.append(str(part))
-        elif record and part != record.__name__ and "[" not in part:
-            kept.append(part)
-            field = record.model_fields.get(part)
-            record = _record_in(field.annotation) if field else None
-    return ".".join(kept)
+    """Pydantic's place of an error as the keys that a user wrote."""
+    return ".".join(key for key, _ in _walk(loc))
 
 
 def complaint(error: Mapping[str, Any]) -> str:
@@ -227,10 +246,23 @@ def complaint(error: Mapping[str, Any]) -> str:
     return f"{message}, got {error['input']!r:.80}"
 
 
+def placed(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The error at the key that it is about.
+
+    A check over several keys of a record begins its message with the key at fault, `port: ...`.
+    """
+    message = str(error["msg"]).removeprefix("Value error, ")
+    key, colon, rest = message.partition(": ")
+    given = error["input"]
+    if error["type"] != "value_error" or not colon or not isinstance(given, Mapping):
+        return error
+    return {**error, "loc": (*error["loc"], key), "msg": rest, "input": given.get(key)}
+
+
 def _spec_error(error: ValidationError, document: Any, path: Path) -> SpecError:
     errors = error.errors()
     # Of a union (engine: name or mapping) the shortest complaint is about the form that was written.
-    first = min(errors, key=lambda e: (e["type"] != "extra_forbidden", len(e["loc"])))
+    first = placed(min(errors, key=lambda e: (e["type"] != "extra_forbidden", len(e["loc"]))))
     loc = tuple(first["loc"])
     dotted = key_path(loc)
     where = f"{path}:{_line(document, tuple(dotted.split('.')))}"

@@ -51,6 +51,7 @@ class Calibration(Record):
     vllm_graph_gib: Sourced[float]
     vllm_runtime_gib: ByDevices
     vllm_max_fraction: Sourced[float]
+    tgi_wiggle_room: Sourced[float]
     llamacpp_runtime_gib: dict[str, Sourced[float]]
     llamacpp_compute_floor_tokens: Sourced[int]
     load_gb_s: dict[str, Sourced[float]]

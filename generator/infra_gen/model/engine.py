@@ -1,171 +1,21 @@
-"""An engine: sourced facts from its engine.yaml, and the table of the chosen version."""
+"""An engine at one version: its facts and its table, asked for a given machine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
-
-from pydantic import ConfigDict, Field, model_validator
 
 from infra_gen.errors import UsageError
+from infra_gen.model.engine_facts import EngineFacts, ImageFacts, NativeFacts
 from infra_gen.model.engine_table import Table
+from infra_gen.model.hardware import Accelerator
 from infra_gen.model.plan import Machine
-from infra_gen.model.sourced import Record
 from infra_gen.model.stack import Image, NativeInstall
+from infra_gen.model.target import Runtime
 
-T = TypeVar("T")
-
-
-class Fact(Record, Generic[T]):
-    """One fact of an engine with its origin; null: not established, and `note` says more."""
-
-    value: T | None
-    source: str | None
-    note: str | None = None
-
-    @model_validator(mode="after")
-    def _has_an_origin(self) -> Fact[T]:
-        if not (self.source or self.note):
-            raise ValueError("a fact needs a source or a note")
-        return self
-
-
-class ImageFacts(Record):
-    """One official image. `tag` holds `{version}`; null: not established."""
-
-    accelerator: Literal["cuda", "rocm", "vulkan", "cpu"]
-    variant: str
-    default: bool = Field(description="the one taken for its accelerator and platform")
-    repository: str
-    tag: str
-    platforms: tuple[str, ...]
-    toolkit: str | None
-    min_driver: str | None
-    compute_capabilities: tuple[float, ...] | None
-    min_compute_capability: float | None
-    verified: str
-    source: str
-    note: str | None = None
-
-
-class NativeFacts(Record):
-    """A release archive that runs without a container. Names hold `{version}`."""
-
-    platform: str
-    accelerator: str
-    asset: str
-    url: str
-    folder: str
-    binary: str
-    min_os: str | None
-    verified: str
-    source: str
-    note: str | None = None
-
-
-class ContainerFacts(Record):
-    """What the images are like inside. `nonroot_user` is uid:gid that the program works as."""
-
-    user: Fact[str]
-    nonroot_user: Fact[str]
-    nonroot_accelerators: Fact[tuple[str, ...]]
-    home: Fact[str]
-    nonroot_home: Fact[str]
-    entrypoint: Fact[tuple[str, ...]]
-    healthcheck: Fact[tuple[str, ...]]
-    shm_min_bytes_per_gpu: Fact[int]
-    shm_needed: Fact[str]
-
-
-class HttpFacts(Record):
-    """Ports and paths."""
-
-    port: Fact[int]
-    port_flag: Fact[str]
-    host_flag: Fact[str]
-    health_path: Fact[str]
-    ready_path: Fact[str]
-    metrics_path: Fact[str]
-    metrics_flag: Fact[str]
-    models_path: Fact[str]
-
-
-class AuthFacts(Record):
-    """How a client key is given to the server, and what it guards (null: all but `public`)."""
-
-    key_flag: Fact[str]
-    key_env: Fact[str]
-    key_file_flag: Fact[str]
-    guarded: Fact[tuple[str, ...]]
-    public: Fact[tuple[str, ...]]
-    schemes: Fact[tuple[str, ...]]
-
-
-class ShutdownFacts(Record):
-    """What SIGTERM does."""
-
-    behaviour: Fact[Literal["drain_with_flag", "abort"]]
-    drain_flag: Fact[str]
-    drain_default_seconds: Fact[int]
-    drain_limit_flag: Fact[str]
-
-
-class StartupFacts(Record):
-    """How long the engine itself waits for its model."""
-
-    ready_timeout_env: Fact[str]
-    ready_timeout_seconds: Fact[int]
-    fixed_seconds: Fact[int]
-
-
-class MemoryFacts(Record):
-    """The share of device memory that the engine takes."""
-
-    fraction_flag: Fact[str]
-    fraction_default: Fact[float]
-
-
-class BatchDefault(Record):
-    """The engine's own limits for a device of at least this size."""
-
-    min_device_gib: float
-    except_devices: tuple[str, ...]
-    max_num_seqs: int
-    max_num_batched_tokens: int
-
-
-class BatchDefaults(Record):
-    """First row that fits."""
-
-    source: str
-    rows: tuple[BatchDefault, ...]
-
-
-class EngineFacts(Record):
-    """`presets/engines/<name>/engine.yaml`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", title="engine.yaml")
-
-    schema_: Literal[1] = Field(alias="schema")
-    engine: str
-    title: str
-    default_version: str
-    version_scheme: Literal["pep440", "build"]
-    table: str
-    images: tuple[ImageFacts, ...]
-    native: tuple[NativeFacts, ...]
-    container: ContainerFacts
-    http: HttpFacts
-    auth: AuthFacts
-    shutdown: ShutdownFacts
-    startup: StartupFacts
-    memory: MemoryFacts
-    batch_defaults: BatchDefaults
-
-
-_ACCELERATORS = {"nvidia": "cuda", "amd": "rocm", "cpu": "cpu", "apple": "metal"}
 _PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+# A program for the second reaches a device of the first too, with less speed.
+_SECOND_CHOICE: dict[str, Accelerator] = {"cuda": "vulkan", "rocm": "vulkan", "xpu": "vulkan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +36,11 @@ class EngineInfo:
         return port
 
     @property
+    def client_port(self) -> int:
+        """The port of the host that clients use unless told otherwise."""
+        return self.facts.http.client_port.value or self.default_port
+
+    @property
     def min_capability(self) -> Mapping[str, float]:
         """Lowest compute capability by quantization method."""
         return {k: v for k, v in self.table.quantization.items() if v is not None}
@@ -200,13 +55,35 @@ class EngineInfo:
 
     def image_facts(self, machine: Machine) -> ImageFacts | None:
         """The official image for this machine, None when there is none."""
-        wanted, platform = _ACCELERATORS.get(machine.vendor), _PLATFORMS[machine.arch]
+        fitting = [image for image in self.facts.images if _fits(image, machine)]
+
+        def preference(image: ImageFacts) -> tuple[bool, bool, bool]:
+            return (
+                image.accelerator != machine.accelerator,
+                image.families is None,
+                not image.default,
+            )
+
+        return min(fitting, key=preference, default=None)
+
+    def native_facts(self, machine: Machine) -> NativeFacts | None:
+        """The build for this machine without a container, None when there is none."""
+        platform = f"{machine.os}-{machine.arch}"
+        wanted = (machine.accelerator, _SECOND_CHOICE.get(machine.accelerator))
         fitting = [
-            image
-            for image in self.facts.images
-            if image.accelerator == wanted and platform in image.platforms
+            build
+            for build in self.facts.native
+            if build.platform == platform and build.accelerator in wanted
         ]
-        return next((i for i in fitting if i.default), fitting[0] if fitting else None)
+        return min(fitting, key=lambda build: wanted.index(build.accelerator), default=None)
+
+    def unavailable(self, machine: Machine, runtime: Runtime) -> str | None:
+        """Why the engine cannot be had for this machine in that way, or None."""
+        what = f"{machine.accelerator} on {machine.os} {machine.arch}"
+        if runtime == "native":
+            found: object = self.native_facts(machine)
+            return None if found else f"{self.name} publishes no build for {what}"
+        return None if self.image_facts(machine) else f"{self.name} publishes no image for {what}"
 
     def image(self, machine: Machine) -> Image | None:
         """That image at this version; None on machines that run without containers.
@@ -217,10 +94,7 @@ class EngineInfo:
             return None
         facts = self.image_facts(machine)
         if facts is None:
-            raise UsageError(
-                f"{self.name} publishes no image for {machine.vendor} on {machine.arch}",
-                where="engine",
-            )
+            raise UsageError(str(self.unavailable(machine, "container")), where="engine")
         container = self.facts.container
         nonroot = facts.accelerator in (container.nonroot_accelerators.value or ())
         return Image(
@@ -230,20 +104,54 @@ class EngineInfo:
             verified=facts.verified,
             user=container.nonroot_user.value if nonroot else None,
             source=facts.source,
-            min_driver=facts.min_driver,
+            min_driver=_newer(facts.min_driver, machine.min_driver),
+            accelerator=facts.accelerator,
+            runtime=facts.runtime,
         )
 
     def native(self, machine: Machine) -> NativeInstall:
-        """The release archive for this machine; UsageError when there is none."""
-        platform = f"{machine.os}-{machine.arch}"
-        for facts in self.facts.native:
-            if facts.platform == platform:
-                return NativeInstall(
-                    version=f"b{self.version}" if self.name == "llama.cpp" else self.version,
-                    url=facts.url.format(version=self.version),
-                    archive=facts.asset.format(version=self.version),
-                    binary=facts.binary.format(version=self.version),
-                    sha256=None,
-                    source=facts.source,
-                )
-        raise UsageError(f"{self.name} publishes no build for {platform}", where="engine")
+        """The build for this machine; UsageError when there is none."""
+        facts = self.native_facts(machine)
+        if facts is None:
+            raise UsageError(str(self.unavailable(machine, "native")), where="engine")
+        named = {"version": self.version}
+        return NativeInstall(
+            method=facts.method,
+            version=self.facts.version_tag.format(**named),
+            url=facts.url.format(**named),
+            archive=facts.asset.format(**named),
+            binary=facts.binary.format(**named),
+            sha256=facts.sha256,
+            source=facts.source,
+            accelerator=facts.accelerator,
+            service_unit=facts.service_unit,
+            folder=facts.folder.format(**named),
+        )
+
+
+def _fits(image: ImageFacts, machine: Machine) -> bool:
+    """Whether the image has code for the machine's processor and devices."""
+    if _PLATFORMS[machine.arch] not in image.platforms:
+        return False
+    if image.accelerator not in (machine.accelerator, _SECOND_CHOICE.get(machine.accelerator)):
+        return False
+    if image.families is not None and machine.family not in image.families:
+        return False
+    if image.gfx is not None and machine.gfx is not None and machine.gfx not in image.gfx:
+        return False
+    if image.accelerator == "cuda" and machine.compute_capability:
+        # An image whose code nobody has looked into is none that a plan may count on.
+        built = image.compute_capabilities
+        return built is not None and _runs(float(machine.compute_capability), built)
+    return True
+
+
+def _runs(capability: float, built: tuple[float, ...]) -> bool:
+    """Machine code runs on the same major capability from its minor one up."""
+    return any(int(code) == int(capability) and code <= capability for code in built)
+
+
+def _newer(one: str | None, other: str | None) -> str | None:
+    """The newer of two driver versions, dotted numbers."""
+    known = [version for version in (one, other) if version]
+    return max(known, key=lambda version: [int(n) for n in version.split(".")], default=None)

@@ -102,14 +102,24 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All of one engine version. Metric names are as exposed; histograms by base name."""
+    """All of one engine version. Metric names are as exposed; histograms by base name.
+
+    How it reads a command line: `underscores` stand for dashes, `equals` is `--flag=value`,
+    `abbreviations` of flags are taken, `dotted` is `--flag.key value`, `positionals` may stand
+    alone, `subcommands` come first. `env` has the type of each variable, `env_defaults` its value
+    when unset, and `env_on_bad_value` what is made of a value that is none, where that is known; a
+    variable that begins with `env_negation` switches off what the rest names.
+    """
 
     engine: str
     version: str
     flags: Mapping[str, FlagSpec]
     removed_flags: Mapping[str, Removed]
     env: Mapping[str, str]
+    env_defaults: Mapping[str, Any]
+    env_on_bad_value: Mapping[str, str]
     env_prefixes: tuple[str, ...]
+    env_negation: str | None
     removed_env: Mapping[str, Removed]
     metrics: Mapping[str, str]
     removed_metrics: Mapping[str, Removed]
@@ -118,6 +128,11 @@ class Table:
     tool_call_parsers: tuple[str, ...]
     reasoning_parsers: tuple[str, ...]
     underscores: bool
+    equals: bool
+    abbreviations: bool
+    dotted: bool
+    positionals: int
+    subcommands: tuple[str, ...]
 
     def flag(self, spelling: str) -> FlagSpec | None:
         """The flag of that exact spelling; `_` and `-` are one where the engine says so."""
@@ -183,13 +198,21 @@ def table_of(document: Mapping[str, Any], version: str) -> Table:
     for row in document["flags"]:
         spec = _flag(row)
         flags.update(dict.fromkeys((*spec.spellings, *spec.negatives), spec))
+    dialect = document.get("dialect", {})
     return Table(
         engine=document["engine"],
         version=version,
         flags=flags,
         removed_flags=_removed(document.get("removed_flags", ())),
         env={row["name"]: row.get("type") or "str" for row in document.get("env", ())},
+        env_defaults={row["name"]: row.get("default") for row in document.get("env", ())},
+        env_on_bad_value={
+            row["name"]: row["on_bad_value"]
+            for row in document.get("env", ())
+            if "on_bad_value" in row
+        },
         env_prefixes=tuple(document.get("env_prefixes", ())),
+        env_negation=document.get("env_negation"),
         removed_env=_removed(document.get("removed_env", ())),
         metrics={row["name"]: row["type"] for row in document["metrics"]},
         removed_metrics=_removed(document.get("removed_metrics", ())),
@@ -200,5 +223,10 @@ def table_of(document: Mapping[str, Any], version: str) -> Table:
         kv_cache_dtypes=tuple(document.get("kv_cache_dtypes", ())),
         tool_call_parsers=tuple(document.get("tool_call_parsers", ())),
         reasoning_parsers=tuple(document.get("reasoning_parsers", ())),
-        underscores=bool(document.get("dialect", {}).get("underscores")),
+        underscores=bool(dialect.get("underscores")),
+        equals=bool(dialect.get("equals")),
+        abbreviations=bool(dialect.get("abbreviations")),
+        dotted=bool(dialect.get("dotted_json")),
+        positionals=sum(row["kind"] == "positional" for row in document["flags"]),
+        subcommands=tuple(dialect.get("subcommands", ())),
     )

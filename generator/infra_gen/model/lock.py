@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from infra_gen.model.names import EngineName, TargetName
 from infra_gen.model.sourced import Record
 
 
@@ -26,10 +27,10 @@ class Resolved(Record):
     hardware: str
     model: str
     revision: str | None
-    engine: Literal["vllm", "llama.cpp"]
+    engine: EngineName
     engine_version: str
     quantization: str
-    target: Literal["compose", "launchd"]
+    target: TargetName
     parallelism: ResolvedParallelism
     context: int = Field(gt=0)
     max_num_seqs: int = Field(gt=0)

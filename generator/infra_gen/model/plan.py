@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from infra_gen.model.llm import Task
+from infra_gen.model.target import Runtime
+
 GIB = 2**30
 
 
@@ -28,11 +31,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The hardware a spec resolves to: `devices` equal devices on one node.
+    """The hardware a spec resolves to: `devices` equal devices on each of `nodes` nodes.
 
     Memory in GiB per device: `visible_gib` as the driver shows it, `reserved_gib` kept for the
-    system or display, `usable_gib` what a plan may fill. `host_shared` is true where device memory
-    is the host's (Apple, CPU).
+    system or display, `usable_gib` what a plan may fill; `share` is the part of each device that
+    this deployment may take. `accelerator` is how programs reach the devices. `host_memory_gib` is
+    the RAM of a node where it is known.
     """
 
     id: str
@@ -55,17 +59,22 @@ class Machine:
     vector_extensions: tuple[str, ...]
     interconnect: str
     interconnect_gb_s: float | None
+    accelerator: str = "cpu"
+    nodes: int = 1
+    share: float = 1.0
+    host_memory_gib: float | None = None
+    min_driver: str | None = None
     assumptions: tuple[str, ...] = ()
 
     @property
     def is_gpu(self) -> bool:
         """Whether an accelerator does the work."""
-        return self.vendor in ("nvidia", "amd", "intel", "apple")
+        return self.accelerator != "cpu"
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The checkpoint chosen: `bytes` on disk, stated or computed."""
+    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers."""
 
     format: Literal["safetensors", "gguf"]
     quantization: str
@@ -76,6 +85,7 @@ class Weights:
     revision: str | None
     sha256: str | None
     local_path: str | None = None
+    official: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +209,17 @@ class Startup:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that targets, rules, README and `verify` need; one record for all of them."""
+    """Everything that targets, rules, README and `verify` need; one record for all of them.
+
+    `model_word` is how a spec names the model: a preset, a folder or a file.
+    """
 
     engine: str
     engine_version: str
     target: str
+    runtime: Runtime
+    task: Task
+    model_word: str
     model_id: str
     model_name: str
     hf_id: str
@@ -230,6 +246,7 @@ class Plan:
     shortfall_gib: float = 0.0
     tool_parser: str | None = None
     reasoning_parser: str | None = None
+    pooling: str | None = None
     trust: tuple[str, ...] = field(default=())
 
     def decision(self, what: str) -> Decision | None:

@@ -9,54 +9,59 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from infra_gen.model.gate import Gate, GateRoute, Tls
 from infra_gen.model.plan import Plan
+from infra_gen.model.program import Download, Image, NativeInstall
+from infra_gen.model.values import (
+    Arg,
+    ConfigPath,
+    EnvVar,
+    ListenAddress,
+    ListenOn,
+    PeerAddress,
+    SecretFile,
+    Value,
+    VolumePath,
+)
+from infra_gen.model.watching import Alert, Panel, Query, Series, Unit
 
-Role = Literal["engine", "fetch", "metrics"]
+__all__ = [
+    "Alert",
+    "Arg",
+    "ConfigMount",
+    "ConfigPath",
+    "Devices",
+    "Download",
+    "EnvVar",
+    "Gate",
+    "GateRoute",
+    "GpuProof",
+    "Image",
+    "Listen",
+    "ListenAddress",
+    "ListenOn",
+    "Mount",
+    "NativeInstall",
+    "Panel",
+    "PeerAddress",
+    "Port",
+    "Probe",
+    "Query",
+    "Resources",
+    "Role",
+    "Secret",
+    "SecretFile",
+    "Series",
+    "Service",
+    "Stack",
+    "Tls",
+    "Unit",
+    "Value",
+    "VolumePath",
+    "WrittenFile",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class VolumePath:
-    """A path below a volume; a target knows where that volume is."""
-
-    volume: str
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretFile:
-    """The file that holds a secret, where the target can provide one."""
-
-    secret: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
-    """The address to bind: every interface inside a container, loopback on a bare host."""
-
-
-Value = str | VolumePath | SecretFile | ListenAddress
-
-
-@dataclass(frozen=True, slots=True)
-class Arg:
-    """One flag with its value (None: a switch; an empty flag: positional) and the reason for it.
-
-    `mine` marks what the user wrote in `engine_args`.
-    """
-
-    flag: str
-    value: Value | None
-    because: str
-    mine: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EnvVar:
-    """An environment variable with its reason."""
-
-    name: str
-    value: Value
-    because: str
+Role = Literal["engine", "fetch", "warmup", "proxy", "metrics", "dashboard", "exporter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Secret:
     """A secret by reference: its name in `.env`, the variable the program reads, what it is for.
 
     `file_flag` is the flag that takes a file with the secret, for targets that have no `.env`.
+    `made`: any random text will do, so a script makes it up.
     """
 
     name: str
@@ -71,20 +77,38 @@ class Secret:
     because: str
     required: bool = True
     file_flag: str | None = None
+    made: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A listening port: inside, and published on loopback."""
+    """A listening port: inside, and where the host publishes it.
+
+    `host` None: only other services reach it. `exposed`: published on every interface of the host,
+    otherwise on loopback.
+    """
 
     name: str
     container: int
-    host: int
+    host: int | None
+    exposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where an engine is told to listen: its own port, and where the host publishes that one."""
+
+    inside: int
+    host: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Health over HTTP. `start_s` is how long a first start may take before it counts as failed."""
+    """Health over HTTP. `start_s` is how long a first start may take before it counts as failed.
+
+    `client` is the program of the image that asks; `command`, where it is not empty, is run instead
+    and succeeds on a healthy service.
+    """
 
     path: str
     port: int
@@ -92,7 +116,8 @@ class Probe:
     timeout_s: int
     retries: int
     start_s: int
-    client: Literal["curl", "python", "wget"]
+    client: Literal["curl", "python", "wget", "command"]
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,34 +131,41 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """The official image, pinned, and what infra-gen knows of it.
+class ConfigMount:
+    """A file or folder of the deployment (`source`) that the program reads, and where it looks."""
 
-    `user` is the uid:gid that the program works as (None: only as the image's own user, root).
-    `min_driver` is the oldest NVIDIA driver that the image's CUDA runs on.
+    source: str
+    path: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file of the deployment whose lines the engine knows, such as a Modelfile; # is a comment."""
+
+    path: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProof:
+    """What shows that the whole model is on the accelerator.
+
+    `command` is run beside the engine and prints it; empty: the engine's log does, once. `pattern`
+    is a basic regular expression for the line.
     """
 
-    repository: str
-    tag: str
-    digest: str | None
-    verified: str
-    user: str | None
-    source: str
-    min_driver: str | None = None
-
-    @property
-    def reference(self) -> str:
-        """`repository:tag`, with the digest where it is known."""
-        base = f"{self.repository}:{self.tag}"
-        return f"{base}@{self.digest}" if self.digest else base
+    command: tuple[str, ...]
+    pattern: str
 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """Accelerators granted to a service."""
+    """Accelerators granted to a service. `accelerator` is how the program reaches them."""
 
     vendor: str
     count: int
+    accelerator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,59 +178,13 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
-class NativeInstall:
-    """The program as a release archive, for targets that run it without a container."""
-
-    version: str
-    url: str
-    archive: str
-    binary: str
-    sha256: str | None
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """What the fetch service brings: files of a repository at a revision."""
-
-    repo: str
-    revision: str
-    files: tuple[str, ...]
-    bytes: int
-    sha256: str | None
-    tool: Literal["hf", "curl"]
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One input series of a rule test, in promtool's notation."""
-
-    series: str
-    values: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One alert rule, and the two series sets that must fire and must not."""
-
-    name: str
-    expr: str
-    for_: str
-    severity: Literal["critical", "warning"]
-    summary: str
-    runbook: str
-    fires: tuple[Series, ...]
-    quiet: tuple[Series, ...]
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class Service:
     """One process of the deployment. `argv` is what follows `program`.
 
-    `metrics_secret` names the secret that a scraper must present, None where metrics are open.
-    `gpu_log` is a basic regular expression for the log line that the engine writes once the whole
-    model is on the accelerator, None where the engine refuses to start without one.
+    `routes` are what clients may use. `metrics_path` is where metrics are, on the port of that name
+    or the first; None: there are none. `metrics_secret` names the secret that a scraper must
+    present, None where metrics are open. `gate` is for the proxy alone.
+    `gpu_proof` is None where the engine refuses to start without an accelerator.
     """
 
     role: Role
@@ -211,6 +197,7 @@ class Service:
     ports: tuple[Port, ...] = ()
     probe: Probe | None = None
     mounts: tuple[Mount, ...] = ()
+    configs: tuple[ConfigMount, ...] = ()
     secrets: tuple[Secret, ...] = ()
     devices: Devices | None = None
     resources: Resources = Resources()
@@ -219,10 +206,20 @@ class Service:
     restart: bool = True
     equals_dialect: bool = False
     download: Download | None = None
+    files: tuple[WrittenFile, ...] = ()
+    routes: tuple[GateRoute, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    panels: tuple[Panel, ...] = ()
     metrics_path: str | None = None
     metrics_secret: str | None = None
-    gpu_log: str | None = None
+    gate: Gate | None = None
+    gpu_proof: GpuProof | None = None
+
+    @property
+    def metrics_port(self) -> int:
+        """The port that a scraper asks, as the program listens on it."""
+        named = [port.container for port in self.ports if port.name == "metrics"]
+        return (named or [port.container for port in self.ports])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +228,8 @@ class Stack:
 
     `build_image` is true where a Dockerfile on the official base is written, false where the
     official image runs as it is. `storage_path` is the host folder for models, None for a volume
-    that the target makes.
+    that the target makes; `storage_gib` is what they may take there. `offline`: nothing may be
+    fetched from a network while it is installed and run.
     """
 
     name: str
@@ -239,6 +237,8 @@ class Stack:
     services: tuple[Service, ...]
     build_image: bool = True
     storage_path: str | None = None
+    storage_gib: float = 0.0
+    offline: bool = False
 
     def service(self, role: Role) -> Service:
         """The one service of that role; LookupError when there is none."""
@@ -250,3 +250,8 @@ class Stack:
     def has(self, role: Role) -> bool:
         """Whether a service of that role is part of the stack."""
         return any(service.role == role for service in self.services)
+
+    @property
+    def front(self) -> Service:
+        """The service that clients talk to: the proxy, or the engine where there is none."""
+        return self.service("proxy" if self.has("proxy") else "engine")

@@ -6,18 +6,19 @@ every candidate passed over has a reason.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts, ModelFacts
-from infra_gen.model.llm import Checkpoint
+from infra_gen.model.llm import Checkpoint, ModelPreset
 from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Machine, Parallelism, Weights
 from infra_gen.model.spec import Spec
-from infra_gen.plan import legality, quantization
+from infra_gen.plan import quantization
+from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.weights import checkpoint_bytes, computed_bytes
-
-_FORMAT = {"vllm": "safetensors", "llama.cpp": "gguf"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +35,68 @@ class Candidate:
 def engine_order(spec: Spec, machine: Machine, pins: Resolved | None) -> tuple[str, ...]:
     """Engines to try, best first.
 
-    Metal and plain CPUs run llama.cpp. On a GPU vLLM batches many users best; one person alone is
-    served as well by llama.cpp, with smaller files, so it goes first there.
+    Metal, Vulkan and plain CPUs run llama.cpp, Intel's GPUs too where it has a build. On a GPU vLLM batches many users best; one person alone is
+    served as well by llama.cpp, with smaller files, so it goes first there. TGI is in maintenance
+    and Ollama wraps llama.cpp without metrics of its own: both only when asked for.
     """
     if pins:
         return (pins.engine,)
     if spec.engine_name != "auto":
         return (spec.engine_name,)
-    if machine.vendor in ("apple", "cpu"):
+    if machine.accelerator in ("metal", "cpu", "vulkan"):
         return ("llama.cpp",)
+    if machine.accelerator == "xpu":
+        return ("llama.cpp", "vllm")
     if spec.load.users == 1 and machine.devices == 1 and machine.visible_gib < 40:
         return ("llama.cpp", "vllm")
     return ("vllm", "llama.cpp")
 
 
 def model_order(facts: Facts) -> tuple[ModelFacts, ...]:
-    """Models, best first: more parameters, then newer. `auto` wants licence and files sourced."""
+    """Models, best first, by what `quality` says of them.
+
+    1. Models with a value on the scale that most of them have: the higher value first; of equal
+       values the one with more parameters, then the newer, then the later id.
+    2. All others, by parameters, release and id in the same way. No model without a value comes
+       before one with a value, so none before a better one of its size; and values of two scales
+       are never compared.
+
+    Only models that `auto` may take are ranked: made for this kind of work, licence known, and
+    nothing to sign first. A model that is named is taken as it is.
+    """
     if not facts.auto_model:
         return facts.models
-    eligible = [m for m in facts.models if m.preset.license.value and not m.preset.gated.value]
+    eligible = [m for m in facts.models if _eligible(m, facts)]
+    scale = _common_scale(eligible)
 
-    def key(model: ModelFacts) -> tuple[int, str, str]:
-        preset = model.preset
-        return (preset.params_total.value or 0, preset.released.value or "", preset.id)
+    def key(model: ModelFacts) -> tuple[bool, float, int, str, str]:
+        preset, value = model.preset, _quality(model, scale)
+        size, released = preset.params_total.value or 0, preset.released.value or ""
+        return (value is not None, value or 0.0, size, released, preset.id)
 
     return tuple(sorted(eligible, key=key, reverse=True))
+
+
+def _common_scale(models: list[ModelFacts]) -> str | None:
+    """The scale that most of the models have a value on; of two as common, the later name."""
+    counted = Counter(
+        m.preset.quality.scale
+        for m in models
+        if m.preset.quality and m.preset.quality.value is not None
+    )
+    return max(counted, key=lambda scale: (counted[scale], scale), default=None)
+
+
+def _quality(model: ModelFacts, scale: str | None) -> float | None:
+    found = model.preset.quality
+    return found.value if found and found.scale == scale else None
+
+
+def _eligible(model: ModelFacts, facts: Facts) -> bool:
+    """Whether `auto` may take it: for this kind of work, licence known, nothing to sign first."""
+    preset = model.preset
+    open_to_all = bool(preset.license.value) and preset.gated.value is False
+    return preset.task == facts.workload.task and open_to_all
 
 
 def _from_checkpoint(model: ModelFacts, checkpoint: Checkpoint) -> Weights:
@@ -72,6 +110,7 @@ def _from_checkpoint(model: ModelFacts, checkpoint: Checkpoint) -> Weights:
         files=checkpoint.files,
         revision=checkpoint.revision,
         sha256=checkpoint.sha256,
+        official=checkpoint.official,
     )
 
 
@@ -91,57 +130,47 @@ def _folder_weights(model: ModelFacts) -> Weights:
     )
 
 
-def weights_of(model: ModelFacts, engine: str) -> list[Weights]:
-    """The checkpoints that `engine` reads, best quality first; official before converted."""
-    wanted = _FORMAT[engine]
+def _file_weights(model: ModelFacts) -> Weights:
+    return Weights(
+        format="gguf",
+        quantization=model.file_quantization or "unknown",
+        bytes=model.file_bytes or 0,
+        basis="checkpoint",
+        repo=None,
+        files=model.file_names,
+        revision=None,
+        sha256=None,
+        local_path=model.file_folder,
+    )
+
+
+def weights_of(model: ModelFacts, info: EngineInfo) -> list[Weights]:
+    """The checkpoints that the engine reads, best quality first; official before converted."""
+    formats = info.facts.reach.formats
+    if model.file:
+        return [_file_weights(model)] if "gguf" in formats else []
     if model.folder:
-        return [_folder_weights(model)] if wanted == "safetensors" else []
-    found = [c for c in model.preset.checkpoints if c.format == wanted]
-    if wanted == "gguf":
-        found = [c for c in found if c.files]
+        return [_folder_weights(model)] if "safetensors" in formats else []
+    found = [
+        c
+        for c in model.preset.checkpoints
+        if c.format in formats and (c.format != "gguf" or c.files)
+    ]
     found.sort(key=lambda c: (quantization.rank(c.quantization), not c.official))
     return [_from_checkpoint(model, c) for c in found]
 
 
 def _wanted(spec: Spec, pins: Resolved | None, auto_model: bool, weights: Weights) -> bool:
+    """Whether this checkpoint may be taken; files of the user's own were chosen by the user."""
     asked = pins.quantization if pins else spec.quantization
     if asked != "auto":
         return weights.quantization.lower() == asked.lower()
-    known_files = weights.basis == "checkpoint" or not auto_model
+    if weights.local_path:
+        return True
+    # A maker's own safetensors are as large as their shapes say; of others' files the size is stated.
+    computed = weights.official and weights.format == "safetensors"
+    known_files = weights.basis == "checkpoint" or computed or not auto_model
     return quantization.rank(weights.quantization) <= quantization.AUTO_FLOOR and known_files
-
-
-def _vllm_splits(
-    model: ModelFacts, weights: Weights, devices: int, pins: Resolved | None
-) -> Iterator[tuple[Parallelism, str | None]]:
-    """Dense models: the fewest devices that hold one copy, the rest as data-parallel copies.
-
-    Experts are shared over all devices of a data-parallel group, so for MoE models every device
-    goes into tensor parallelism, with whole experts (expert parallelism) where widths do not split.
-    """
-    arch = model.preset.architecture
-    sizes = [pins.parallelism.tensor] if pins else legality.divisors(devices)
-    if arch.moe and not pins:
-        sizes = sizes[::-1]
-    for tensor in sizes:
-        problem = legality.tensor_parallel_problem(arch, tensor, weights.quantization)
-        expert = False
-        if problem and arch.moe and tensor > 1:
-            expert = True
-            problem = legality.tensor_parallel_problem(
-                arch, tensor, weights.quantization, expert_parallel=True
-            )
-        data = 1 if arch.moe else max(1, devices // tensor)
-        yield Parallelism(tensor=tensor, data=data, expert=expert), problem
-
-
-def _splits(
-    engine: str, model: ModelFacts, weights: Weights, machine: Machine, pins: Resolved | None
-) -> Iterator[tuple[Parallelism, str | None]]:
-    if engine == "vllm":
-        yield from _vllm_splits(model, weights, machine.devices, pins)
-    else:
-        yield Parallelism(layer_split=machine.devices), None
 
 
 def candidates(facts: Facts, spec: Spec, pins: Resolved | None) -> Iterator[Candidate]:
@@ -158,17 +187,37 @@ def _context_problem(spec: Spec, model: ModelFacts) -> str | None:
     return f"its context ends at {limit} tokens, {spec.load.context} are asked for"
 
 
+def _reach_problem(info: EngineInfo, preset: ModelPreset) -> str | None:
+    """Why the engine at this version cannot load the model at all, or None."""
+    reach = info.facts.reach
+    if preset.task not in reach.tasks:
+        return f"{info.name} does not serve models that {preset.task}"
+    known, wanted = reach.architectures.value, preset.architecture.class_name
+    if known is not None and wanted not in known:
+        return f"{info.name} {info.version} has no {wanted}"
+    needed, build = preset.llama_cpp_min_build, reach.llama_cpp_build.value
+    if needed and needed.value and build and "gguf" in reach.formats and build < needed.value:
+        return (
+            f"{info.name} {info.version} holds llama.cpp b{build}, the model needs b{needed.value}"
+        )
+    return None
+
+
 def _of_model(
     facts: Facts, spec: Spec, pins: Resolved | None, model: ModelFacts, engine: str
 ) -> Iterator[Candidate]:
-    capabilities = facts.engines[engine].min_capability
-    for weights in weights_of(model, engine):
+    info, machine, sizing = facts.engines[engine], facts.machine, SIZINGS[engine]
+    general = (
+        info.unavailable(machine, facts.target.runtime)
+        or _reach_problem(info, model.preset)
+        or _context_problem(spec, model)
+    )
+    tensor = pins.parallelism.tensor if pins else None
+    for weights in weights_of(model, info):
         if not _wanted(spec, pins, facts.auto_model, weights):
             continue
-        problem = None
-        if engine == "vllm":
-            problem = quantization.vllm_can_run(weights.quantization, facts.machine, capabilities)
-        problem = problem or _context_problem(spec, model)
-        for parallelism, illegal in _splits(engine, model, weights, facts.machine, pins):
-            pinned = replace(weights, revision=pins.revision) if pins else weights
+        problem = general or sizing.problem(weights, machine, info)
+        pinned = replace(weights, revision=pins.revision) if pins else weights
+        splits = sizing.splits(model.preset.architecture, weights.quantization, machine, tensor)
+        for parallelism, illegal in splits:
             yield Candidate(engine, model, pinned, parallelism, problem or illegal)

@@ -35,6 +35,7 @@ def _label(candidate: Candidate) -> tuple[str, str, str]:
 
 
 def _typical_tpot(found: Evaluated) -> float:
+    """Milliseconds a token as a rule; infinite where that is not known or nothing is written."""
     point = found.performance.typical
     return point.tpot_ms if point and point.tpot_ms is not None else math.inf
 
@@ -47,8 +48,8 @@ def _lacks(found: Evaluated, spec: Spec, facts: Facts) -> str | None:
     if carried is not None and carried < spec.load.users:
         return f"carries {carried} of {spec.load.users} users"
     tpot = _typical_tpot(found)
-    chosen_for_you = facts.auto_model or spec.model == "auto"
-    if chosen_for_you and tpot > AUTO_TPOT_MS:
+    read_along = (facts.auto_model or spec.model == "auto") and facts.workload.task == "generate"
+    if read_along and tpot > AUTO_TPOT_MS:
         speed = "speed unknown" if math.isinf(tpot) else f"{tpot:.0f} ms a token as a rule"
         return f"too slow to read along: {speed}, auto wants {AUTO_TPOT_MS:.0f}"
     return None

@@ -10,13 +10,12 @@ from infra_gen.model.llm import Architecture
 from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Limits, Memory, Performance
 from infra_gen.model.spec import Spec
-from infra_gen.plan import load, memory
+from infra_gen.plan import load
 from infra_gen.plan.candidates import Candidate
 from infra_gen.plan.memory import Shape
+from infra_gen.plan.sizing.contract import Ask
+from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.under_load import LoadModel
-
-_MAX_SLOTS = 64
-_MAX_SEQS = 1024  # vLLM's own default for its largest cards; more wait in its queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +34,6 @@ class Evaluated:
         return self.shortfall_gib <= 0
 
 
-def _batched_tokens(candidate: Candidate, facts: Facts) -> int:
-    """The engine's own default for this device; without one, what keeps the server answering."""
-    default = facts.engines[candidate.engine].batched_tokens(facts.machine)
-    if default is not None:
-        return default
-    # llama-server answers scrapes and health checks between two batches only.
-    return 512 if facts.machine.memory_kind != "discrete" else 2048
-
-
-def _round_seqs(engine: str, needed: int) -> int:
-    """VLLM captures graphs at multiples of eight, so its limit is rounded up to one."""
-    if engine == "llama.cpp":
-        return min(needed, _MAX_SLOTS)
-    return min(_MAX_SEQS, math.ceil(needed / 8) * 8)
-
-
 def _memory(candidate: Candidate, facts: Facts, limits: Limits) -> Memory:
     split = candidate.parallelism
     shape = Shape(
@@ -62,27 +45,15 @@ def _memory(candidate: Candidate, facts: Facts, limits: Limits) -> Memory:
         max_num_batched_tokens=limits.max_num_batched_tokens,
         kv_dtype=limits.kv_cache_dtype,
         expert_parallel=split.expert,
+        # What is embedded must fit one micro-batch; generation prefills in small ones.
+        ubatch=None if facts.workload.task == "generate" else limits.max_num_batched_tokens,
     )
     arch = candidate.model.preset.architecture
-    plan_memory = memory.vllm_memory if candidate.engine == "vllm" else memory.llamacpp_memory
-    return plan_memory(facts.machine, arch, shape, facts.calibration)
-
-
-def shortfall(engine: str, mem: Memory, context: int) -> float:
-    """GiB a device lacks for the weights and one sequence of full context; 0 when it fits."""
-    if engine == "llama.cpp":
-        return max(0.0, -mem.headroom_gib)
-    if mem.kv_cache_gib > 0 and mem.max_concurrency_at_context >= 1:
-        return 0.0
-    if mem.max_concurrency_at_context > 0:
-        one = mem.kv_cache_gib / mem.max_concurrency_at_context
-    else:
-        one = mem.kv_bytes_per_token * context / 2**30
-    return max(0.001, one - mem.kv_cache_gib)
+    return SIZINGS[candidate.engine].memory_of(facts.machine, arch, shape, facts.calibration)
 
 
 def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits) -> Limits:
-    """llama-server reserves every slot at start: take as many as memory holds, at least one."""
+    """Every slot is reserved at start: take as many as memory holds, at least one."""
     slots = limits.max_num_seqs
     while slots > 1:
         mem = _memory(candidate, facts, replace(limits, max_num_seqs=slots))
@@ -105,21 +76,17 @@ def _limits(
     arch = candidate.model.preset.architecture
     context = pins.context if pins else context_for(spec, facts, arch)
     # Two people may always overlap once, whatever the 95th percentile says.
-    seqs = max(math.ceil(peak / candidate.parallelism.data), min(2, spec.load.users))
-    batched = _batched_tokens(candidate, facts)
-    fraction = None
-    if candidate.engine == "vllm":
-        fraction = memory.vllm_fraction(facts.machine, facts.calibration)
-    threads = None
-    if facts.machine.vendor == "cpu" or candidate.engine == "llama.cpp":
-        threads = facts.machine.cpu_cores
-    limits = Limits(
-        context=context,
-        max_num_seqs=_round_seqs(candidate.engine, seqs),
-        max_num_batched_tokens=batched,
-        memory_fraction=fraction,
-        kv_cache_dtype="auto" if candidate.engine == "vllm" else "f16",
-        threads=threads,
+    requests = max(math.ceil(peak / candidate.parallelism.data), min(2, spec.load.users))
+    limits = SIZINGS[candidate.engine].limits(
+        Ask(
+            machine=facts.machine,
+            info=facts.engines[candidate.engine],
+            calibration=facts.calibration,
+            arch=arch,
+            task=candidate.model.preset.task,
+            context=context,
+            requests=requests,
+        )
     )
     if not pins:
         return limits
@@ -134,19 +101,20 @@ def _limits(
 
 def evaluate(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved | None) -> Evaluated:
     """Numbers of one legal candidate. Pure; about a millisecond."""
+    sizing = SIZINGS[candidate.engine]
     probe = _limits(candidate, facts, spec, pins, 1)
     mem = _memory(candidate, facts, probe)
-    lacking = shortfall(candidate.engine, mem, probe.context)
+    lacking = sizing.shortfall(mem, probe.context)
     loaded = LoadModel(facts, spec, candidate, mem)
     if lacking > 0 and not pins:
         none = Performance("unknown", 1.0, 0, 0, 0, ())
         return Evaluated(candidate, probe, mem, none, lacking)
     peak = loaded.peak(spec.load.users)
     limits = _limits(candidate, facts, spec, pins, peak)
-    if candidate.engine == "llama.cpp" and not pins:
+    if sizing.reserves_slots and not pins:
         limits = _fit_slots(candidate, facts, limits)
     mem = _memory(candidate, facts, limits)
-    lacking = shortfall(candidate.engine, mem, limits.context)
+    lacking = sizing.shortfall(mem, limits.context)
     performance = _performance(loaded, facts, limits, mem, peak)
     return Evaluated(candidate, limits, mem, performance, lacking)
 
@@ -161,7 +129,7 @@ def _performance(
     levels = {1, at_typical.concurrency, at_peak.concurrency, limits.max_num_seqs}
     points = tuple(loaded.point(level) for level in sorted(levels))
     wanted = loaded.spec.load
-    known = at_peak.tpot_ms is not None
+    known = loaded.residence_s(peak) is not None
     return Performance(
         basis="roofline" if known else "unknown",
         error_band=facts.calibration.error_band.value or 1.0,

@@ -35,11 +35,12 @@ class CacheGroup:
 
 
 def _layer_bytes(arch: Architecture, group: LayerGroup, tensor: int, element: float) -> float:
+    extra = arch.extra_cache_bytes  # of a type of its own, and on every device
     if arch.mla:
-        return (arch.mla.kv_lora_rank + arch.mla.qk_rope_head_dim) * element
+        return (arch.mla.kv_lora_rank + arch.mla.qk_rope_head_dim) * element + extra
     kv_heads = group.kv_heads or arch.kv_heads
     head_dim = group.head_dim or arch.head_dim
-    return 2 * max(1, math.ceil(kv_heads / tensor)) * head_dim * element
+    return 2 * max(1, math.ceil(kv_heads / tensor)) * head_dim * element + extra
 
 
 def cache_groups(arch: Architecture, tensor: int, kv_dtype: str) -> tuple[CacheGroup, ...]:
@@ -50,6 +51,11 @@ def cache_groups(arch: Architecture, tensor: int, kv_dtype: str) -> tuple[CacheG
         for group in arch.layer_groups
         if group.kind in CACHED_KINDS
     )
+
+
+def state_bytes(arch: Architecture, tensor: int) -> float:
+    """Bytes that linear and mamba layers keep for one sequence on a device, however long it is."""
+    return sum(group.layers * (group.state_bytes or 0) for group in arch.layer_groups) / tensor
 
 
 def bytes_per_token(groups: tuple[CacheGroup, ...]) -> int:

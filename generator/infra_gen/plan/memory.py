@@ -14,12 +14,12 @@ from infra_gen.model.llm import Architecture
 from infra_gen.model.plan import GIB, Machine, Memory
 from infra_gen.plan import kv_cache
 
-_UBATCH = 512  # llama.cpp's default --ubatch-size, set explicitly in the launch
+UBATCH = 512  # llama.cpp's default --ubatch-size, set explicitly in the launch
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The choices that memory depends on. `data` replicas share no memory."""
+    """The choices that memory depends on. `ubatch`: llama.cpp's, None for its default."""
 
     weight_bytes: int
     tensor: int
@@ -29,6 +29,7 @@ class Shape:
     max_num_batched_tokens: int
     kv_dtype: str
     expert_parallel: bool = False
+    ubatch: int | None = None
 
 
 def vllm_fraction(machine: Machine, calibration: Calibration) -> float:
@@ -37,9 +38,13 @@ def vllm_fraction(machine: Machine, calibration: Calibration) -> float:
     vLLM refuses to start when less than this share of the visible memory is free, so what the
     system or display holds, and a driver context of about a third of a GiB, stay outside.
     """
-    context_gib = known(calibration.vllm_runtime_gib.single)
-    free = (machine.visible_gib - machine.reserved_gib - context_gib) / machine.visible_gib
-    return max(0.0, min(known(calibration.vllm_max_fraction), math.floor(free * 100) / 100))
+    return min(known(calibration.vllm_max_fraction), _free_fraction(machine, calibration))
+
+
+def _free_fraction(machine: Machine, calibration: Calibration) -> float:
+    """The share of visible memory that plans may fill, less a driver context, to two digits."""
+    free = machine.usable_gib - known(calibration.vllm_runtime_gib.single)
+    return max(0.0, math.floor(free / machine.visible_gib * 100) / 100)
 
 
 def vllm_activation_gib(arch: Architecture, shape: Shape, calibration: Calibration) -> float:
@@ -58,11 +63,37 @@ def vllm_activation_gib(arch: Architecture, shape: Shape, calibration: Calibrati
     return max(mlp * factor, float(logits)) / GIB
 
 
+def tgi_fraction(machine: Machine, calibration: Calibration) -> float:
+    """`--cuda-memory-fraction`: all that the system leaves free. TGI keeps a tenth of it back."""
+    return min(1.0, _free_fraction(machine, calibration))
+
+
+def tgi_memory(
+    machine: Machine, arch: Architecture, shape: Shape, calibration: Calibration
+) -> Memory:
+    """The fullest shard of TGI: its warm-up leaves a part of its share unused (TGI_WIGGLE_ROOM)."""
+    fraction = tgi_fraction(machine, calibration) * known(calibration.tgi_wiggle_room)
+    return _paged_memory(machine, arch, shape, calibration, fraction)
+
+
 def vllm_memory(
     machine: Machine, arch: Architecture, shape: Shape, calibration: Calibration
 ) -> Memory:
-    """The fullest device of one vLLM replica. `kv_cache_gib` may be negative: it does not fit."""
-    budget = vllm_fraction(machine, calibration) * machine.visible_gib
+    """The fullest device of one vLLM replica. `kv_cache_gib` may be negative: it does not fit.
+
+    On a CPU the cache is a number of bytes, not a share of a device: all that is left of the host.
+    """
+    fraction = machine.usable_gib / machine.visible_gib
+    if machine.is_gpu:
+        fraction = vllm_fraction(machine, calibration)
+    return _paged_memory(machine, arch, shape, calibration, fraction)
+
+
+def _paged_memory(
+    machine: Machine, arch: Architecture, shape: Shape, calibration: Calibration, fraction: float
+) -> Memory:
+    """A device of which `fraction` is the engine's: what nothing else takes becomes cache."""
+    budget = fraction * machine.visible_gib
     weights = shape.weight_bytes / shape.tensor / GIB
     if shape.tensor > arch.kv_heads and not arch.mla:
         weights *= 1.02  # key and value projections are copied to several devices
@@ -76,6 +107,7 @@ def vllm_memory(
     kv_gib = budget - weights - activation - runtime - graphs
     groups = kv_cache.cache_groups(arch, shape.tensor, shape.kv_dtype)
     sequence = kv_cache.vllm_sequence_bytes(groups, shape.context, shape.max_num_batched_tokens)
+    sequence += kv_cache.state_bytes(arch, shape.tensor)
     concurrency = max(0.0, kv_gib) * GIB / sequence if sequence else float(shape.max_num_seqs)
     return Memory(
         visible_gib=machine.visible_gib,
@@ -102,12 +134,15 @@ def llamacpp_memory(
     A layer split gives each device its share of layers and cache, and its own compute buffer.
     """
     groups = kv_cache.cache_groups(arch, 1, shape.kv_dtype)
-    cache = kv_cache.llamacpp_cache_bytes(groups, shape.context, shape.max_num_seqs, _UBATCH)
+    cache = kv_cache.llamacpp_cache_bytes(groups, shape.context, shape.max_num_seqs, UBATCH)
+    cache += shape.max_num_seqs * kv_cache.state_bytes(arch, 1)
     split = shape.layer_split
     # Whole layers go to a device, so the fullest one holds up to one layer more than its share.
     share = math.ceil(arch.layers / split) / arch.layers
-    logits = known_int(calibration) * arch.vocab_size * 4
-    scratch = known_int(calibration) * (arch.hidden_size * 16 + arch.intermediate_size * 8)
+    logits = _micro_batch(calibration, shape) * arch.vocab_size * 4
+    scratch = _micro_batch(calibration, shape) * (
+        arch.hidden_size * 16 + arch.intermediate_size * 8
+    )
     compute = (logits + scratch) / GIB
     runtime = known(calibration.llamacpp_runtime_gib[machine.vendor])
     weights = shape.weight_bytes * share / GIB
@@ -130,6 +165,6 @@ def llamacpp_memory(
     )
 
 
-def known_int(calibration: Calibration) -> int:
+def _micro_batch(calibration: Calibration, shape: Shape) -> int:
     """Tokens of one micro-batch, which the compute buffer is reserved for."""
-    return calibration.llamacpp_compute_floor_tokens.value or _UBATCH
+    return shape.ubatch or calibration.llamacpp_compute_floor_tokens.value or UBATCH

@@ -7,36 +7,20 @@ from dataclasses import replace
 
 from infra_gen.errors import DoesNotFitError, InfraGenError, UsageError, did_you_mean
 from infra_gen.model.calibration import known
+from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Machine, Plan, Startup
+from infra_gen.model.plan import Performance, Plan, Startup, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load, quantization
 from infra_gen.plan.choose import Choice, choose, nearest_plans
 from infra_gen.plan.evaluate import Evaluated
 from infra_gen.plan.reasons import decisions_of
+from infra_gen.plan.sizing.registry import SIZINGS
 
 _DRAIN_BOUNDS_S = (30, 300)
 _STOP_SLACK_S = 15
-
-
-def _target(spec: Spec, machine: Machine, pins: Resolved | None) -> str:
-    if pins:
-        return pins.target
-    wanted = spec.target if spec.target != "auto" else None
-    native = machine.os == "macos"
-    if wanted == "compose" and native:
-        raise UsageError(
-            "compose cannot use Metal: containers on macOS have no GPU",
-            where="target",
-            hint="use --target launchd (or auto), which runs the server natively",
-        )
-    if wanted == "launchd" and not native:
-        raise UsageError(
-            f"launchd is macOS only, {machine.name} is not", where="target", hint="use compose"
-        )
-    return wanted or ("launchd" if native else "compose")
 
 
 def _check_context(spec: Spec, facts: Facts) -> None:
@@ -53,16 +37,16 @@ def _check_context(spec: Spec, facts: Facts) -> None:
         )
 
 
-def _check_engine(spec: Spec, facts: Facts) -> None:
-    if spec.engine_name == "vllm" and facts.machine.vendor == "apple":
+def _check_task(facts: Facts) -> None:
+    """A workload of another kind of work would size the wrong thing."""
+    if facts.auto_model:
+        return
+    preset, wanted = facts.models[0].preset, facts.workload.task
+    if preset.task != wanted:
         raise UsageError(
-            "vLLM has no Metal backend in its official releases",
-            where="engine",
-            hint="use llama.cpp (or auto) on Apple machines",
-        )
-    if spec.engine_name == "vllm" and facts.machine.vendor == "cpu":
-        raise UsageError(
-            "vLLM on a plain CPU is not planned yet", where="engine", hint="use llama.cpp or auto"
+            f"{preset.name} is made to {preset.task}, the workload {facts.workload.id} to {wanted}",
+            where="load.workload",
+            hint=f"use a workload of that kind: infra-gen list workloads --task {preset.task}",
         )
 
 
@@ -74,12 +58,13 @@ def _startup(found: Evaluated, facts: Facts) -> Startup:
     read_s = size_gb / known(constants.load_gb_s[kind])
     load_s = math.ceil(read_s + known(constants.engine_init_s[candidate.engine]))
     drain_s = _drain_s(found, facts)
+    phases = facts.engines[candidate.engine].facts.shutdown.phases.value or 1
     return Startup(
         download_s=math.ceil(candidate.weights.bytes / 1e6 / known(constants.download_mb_s)),
         load_s=load_s,
         budget_s=math.ceil(2 * load_s / 30) * 30,
         drain_s=drain_s,
-        stop_s=drain_s + _STOP_SLACK_S,
+        stop_s=drain_s * phases + _STOP_SLACK_S,
     )
 
 
@@ -119,7 +104,10 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
             f"the plan carries {carried} of {spec.load.users} users: `infra-gen new` and `update` "
             "refuse it unless infra-gen.yaml allows the rule users-over-capacity"
         )
-    said += _overruled(spec)
+    info = facts.engines[candidate.engine]
+    said += _overruled(spec, info)
+    if info.facts.maintenance.value:
+        said.append(info.facts.maintenance.value)
     if performance.basis == "unknown":
         said.append("no speed constant for this machine: every user is counted as busy")
     elif performance.points and performance.points[0].ttft_ms is None:
@@ -150,21 +138,17 @@ def _no_checkpoint(facts: Facts, spec: Spec) -> UsageError:
     )
 
 
-# Flags that carry a planned number, without dashes, of both engines.
-_PLANNED_FLAGS = frozenset(
-    {
-        "max-num-seqs", "max-model-len", "max-num-batched-tokens", "gpu-memory-utilization",
-        "tensor-parallel-size", "data-parallel-size", "kv-cache-dtype", "ctx-size", "parallel",
-        "batch-size", "ubatch-size", "n-gpu-layers", "cache-type-k", "cache-type-v",
-    }
-)  # fmt: skip
-
-
-def _overruled(spec: Spec) -> list[str]:
+def _overruled(spec: Spec, info: EngineInfo) -> list[str]:
     """The user's flags that replace a planned number: they win, and the plan does not know them."""
-    names = [name.lstrip("-") for name in spec.engine_args]
-    mine = sorted(name for name in names if name.replace("_", "-") in _PLANNED_FLAGS)
-    return [f"engine_args sets {name}: the numbers here are those without it" for name in mine]
+    planned = [info.table.flag(name) for name in info.facts.knobs.planned]
+    mine = []
+    for name in spec.engine_args:
+        flag = info.table.flag(name if name.startswith("-") else f"--{name}")
+        if flag is not None and flag in planned:
+            mine.append(name.lstrip("-"))
+    return [
+        f"engine_args sets {name}: the numbers here are those without it" for name in sorted(mine)
+    ]
 
 
 def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> InfraGenError:
@@ -189,7 +173,7 @@ def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> Infr
     refused = None
     if choice.closest:
         refused = replace(
-            _assemble(choice.closest, choice, facts, spec, _target(spec, facts.machine, None)),
+            _assemble(choice.closest, choice, facts, spec),
             fits=False,
             nearest=nearest,
             shortfall_gib=choice.closest.shortfall_gib,
@@ -203,39 +187,94 @@ def make_plan(facts: Facts, spec: Spec, pins: Resolved | None, everything: Facts
     `everything` is `facts` with all models, for naming what would fit. Raises DoesNotFitError when
     nothing fits, UsageError for impossible wishes.
     """
-    target = _target(spec, facts.machine, pins)
+    _check_target(facts)
     _check_engine(spec, facts)
     _check_context(spec, facts)
     _check_quantization(spec)
-    choice = choose(facts, spec, pins)
+    _check_task(facts)
+    choice = choose(facts, _of_one_node(spec, facts), pins)
     if choice.best is None:
         raise _refuse(facts, spec, choice, everything)
-    plan = _assemble(choice.best, choice, facts, spec, target)
+    plan = _assemble(choice.best, choice, facts, spec)
     return replace(plan, decisions=decisions_of(plan, facts, spec, choice.reason))
 
 
-def _assemble(found: Evaluated, choice: Choice, facts: Facts, spec: Spec, target: str) -> Plan:
-    candidate = found.candidate
+def _check_target(facts: Facts) -> None:
+    elsewhere = facts.target.problem(facts.machine.os)
+    if elsewhere:
+        raise UsageError(
+            f"{facts.target.name} does not run on {facts.machine.name}: {elsewhere}", where="target"
+        )
+
+
+def _check_engine(spec: Spec, facts: Facts) -> None:
+    """An engine that does not exist for the machine is a slip, not a plan that does not fit."""
+    if spec.engine_name == "auto":
+        return
+    runtime = facts.target.runtime
+    problem = facts.engines[spec.engine_name].unavailable(facts.machine, runtime)
+    if problem:
+        others = [n for n, i in facts.engines.items() if not i.unavailable(facts.machine, runtime)]
+        raise UsageError(
+            f"{problem} (target {facts.target.name})",
+            where="engine",
+            hint=f"there is one of {', '.join(others)}" if others else "choose another target",
+        )
+
+
+def _of_one_node(spec: Spec, facts: Facts) -> Spec:
+    """The load of one of several equal nodes, over which requests are spread evenly."""
+    if facts.machine.nodes == 1:
+        return spec
+    users = math.ceil(spec.load.users / facts.machine.nodes)
+    return spec.model_copy(update={"load": spec.load.model_copy(update={"users": users})})
+
+
+def _on_host(weights: Weights, spec: Spec) -> Weights:
+    """Without a network the files are where the spec says, whatever they were called upstream."""
+    return replace(weights, local_path=spec.offline.model_path) if spec.offline else weights
+
+
+def _over_nodes(performance: Performance, nodes: int) -> Performance:
+    """The figures of one node as those of all of them; points stay those of one replica."""
+    carried = performance.users_supported
+    return replace(
+        performance,
+        users_supported=None if carried is None else carried * nodes,
+        typical_concurrency=performance.typical_concurrency * nodes,
+        peak_concurrency=performance.peak_concurrency * nodes,
+    )
+
+
+def _assemble(found: Evaluated, choice: Choice, facts: Facts, spec: Spec) -> Plan:
+    candidate, nodes = found.candidate, facts.machine.nodes
     preset: ModelPreset = candidate.model.preset
     engine = facts.engines[candidate.engine]
-    parsers = preset.vllm_parsers if candidate.engine == "vllm" else None
+    parsers = SIZINGS[candidate.engine].parsers(preset)
     return Plan(
         engine=candidate.engine,
         engine_version=engine.version,
-        target=target,
+        target=facts.target.name,
+        runtime=facts.target.runtime,
+        task=preset.task,
+        model_word=candidate.model.reference,
         model_id=preset.id,
         model_name=preset.name,
         hf_id=preset.hf_id,
         licence=preset.license.value or "unknown",
         gated=bool(preset.gated.value),
-        served_name=preset.id if spec.serve.name == "auto" else spec.serve.name,
+        served_name=SIZINGS[candidate.engine].served_name(
+            preset,
+            _on_host(candidate.weights, spec),
+            None if spec.serve.name == "auto" else spec.serve.name,
+        ),
         params_total=preset.params_total.value or 0,
         params_active=preset.params_active.value or 0,
         machine=facts.machine,
-        weights=candidate.weights,
-        parallelism=candidate.parallelism,
+        weights=_on_host(candidate.weights, spec),
+        parallelism=replace(candidate.parallelism, replicas=nodes),
         memory=found.memory,
-        performance=found.performance,
+        performance=_over_nodes(found.performance, nodes),
         limits=found.limits,
         startup=_startup(found, facts),
         users=spec.load.users,
@@ -245,4 +284,5 @@ def _assemble(found: Evaluated, choice: Choice, facts: Facts, spec: Spec, target
         warnings=_warnings(found, facts, spec),
         tool_parser=parsers.tool_call if parsers else None,
         reasoning_parser=parsers.reasoning if parsers else None,
+        pooling=preset.pooling.value if preset.pooling else None,
     )

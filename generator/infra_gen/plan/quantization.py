@@ -54,17 +54,29 @@ def vllm_can_run(
         return f"vLLM has no loader for {quantization}"
     if machine.vendor == "amd":
         return None if quantization in _AMD else f"{quantization} is not sourced for ROCm"
+    if machine.vendor == "intel":
+        plain = quantization in ("bf16", "fp16")
+        return None if plain else f"{quantization} is not sourced for vLLM on Intel GPUs"
     if machine.vendor == "cpu":
         return None if quantization in _CPU else f"{quantization} is not planned for vLLM on CPU"
     if machine.vendor != "nvidia":
         return f"vLLM's image does not run on {machine.vendor}"
+    return capability_problem(quantization, machine, min_capability, VLLM_METHOD[quantization])
+
+
+_OLDEST = 7.5  # Turing: the oldest that current images hold code for
+
+
+def capability_problem(
+    quantization: str, machine: Machine, min_capability: Mapping[str, float], method: str | None
+) -> str | None:
+    """Why an NVIDIA card cannot run `method` (None: plain weights), or None when it can."""
     if machine.compute_capability is None:
         return "the card's compute capability is unknown"
     capability = float(machine.compute_capability)
     if quantization == "bf16" and capability < 8.0:
         return f"bf16 needs compute capability 8.0, this card has {machine.compute_capability}"
-    method = VLLM_METHOD[quantization]
-    needed = min_capability.get(method, 7.5) if method else 7.5
+    needed = min_capability.get(method, _OLDEST) if method else _OLDEST
     if capability < needed:
         return f"{method or quantization} needs compute capability {needed}, this card has {capability}"
     return None

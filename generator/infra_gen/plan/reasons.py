@@ -7,12 +7,19 @@ from infra_gen.model.plan import GIB, Decision, Plan, counted
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
 
-_LLAMACPP_REASONS = {
-    "apple": "the Mac's GPU is reached through Metal, which llama.cpp has and vLLM's releases lack",
-    "cpu": "a plain CPU: llama.cpp is made for it, vLLM batches on GPUs",
+# Why `auto` takes an engine, by engine and by how programs reach the device.
+_REASONS: dict[tuple[str, str], str] = {
+    ("llama.cpp", "metal"): (
+        "the Mac's GPU is reached through Metal, which llama.cpp has and vLLM's releases lack"
+    ),
+    ("llama.cpp", "cpu"): "a plain CPU: llama.cpp is made for it, vLLM batches on GPUs",
+    ("llama.cpp", "vulkan"): "a GPU that llama.cpp reaches through Vulkan and vLLM's images do not",
+    ("vllm", "cuda"): "a GPU with several users: vLLM batches requests as they come",
 }
-_VLLM_REASON = "a GPU with several users: vLLM batches requests as they come"
-_SMALL_REASON = "one GGUF file that this GPU holds"
+_OTHERWISE = {
+    "vllm": "several users: vLLM batches requests as they come",
+    "llama.cpp": "one GGUF file that this GPU holds",
+}
 
 
 def _written(by_user: bool, otherwise: str) -> str:
@@ -25,15 +32,16 @@ def _hardware(plan: Plan) -> Decision:
         "hardware",
         machine.id,
         f"{machine.devices} x {machine.name}: {machine.visible_gib:g} GiB visible each, "
-        f"{machine.usable_gib:g} GiB usable",
+        f"{machine.usable_gib:g} GiB usable"
+        + (f"; {machine.share:.0%} of each is this deployment's" if machine.share < 1 else "")
+        + (f"; {machine.nodes} such nodes share the load" if machine.nodes > 1 else ""),
         "presets/hardware",
     )
 
 
 def _engine(plan: Plan, spec: Spec) -> Decision:
-    reason = _VLLM_REASON
-    if plan.engine == "llama.cpp":
-        reason = _LLAMACPP_REASONS.get(plan.machine.vendor, _SMALL_REASON)
+    known = _REASONS.get((plan.engine, plan.machine.accelerator))
+    reason = known or _OTHERWISE.get(plan.engine, "as pinned")
     return Decision(
         "engine",
         f"{plan.engine} {plan.engine_version}",
@@ -58,7 +66,7 @@ def _parallelism(plan: Plan) -> Decision:
     if split.layer_split > 1:
         return Decision(
             "parallelism", f"layers over {split.layer_split} devices",
-            "llama.cpp splits by layers: memory adds up, speed does not", "plan/memory.py",
+            f"{plan.engine} splits by layers: memory adds up, speed does not", "plan/memory.py",
         )  # fmt: skip
     if split.tensor == 1 and split.data == 1:
         return Decision(
@@ -109,6 +117,9 @@ def _concurrency(plan: Plan, facts: Facts) -> Decision:
 
 def _memory(plan: Plan) -> Decision:
     mem = plan.memory
+    if not mem.kv_bytes_per_token:
+        why = "the model reads an input at once and keeps nothing of it; the engine has the rest"
+        return Decision("kv_cache", "no KV cache", why, "plan/kv_cache.py")
     value = f"{mem.kv_cache_gib:.1f} GiB of KV cache"
     why = (
         f"{mem.kv_bytes_per_token} bytes a token and device: {mem.kv_cache_tokens} tokens, "
@@ -124,7 +135,7 @@ def _fraction(plan: Plan) -> list[Decision]:
     kept = plan.machine.visible_gib * (1 - fraction)
     why = (
         f"of {plan.machine.visible_gib:g} GiB visible; {kept:.1f} GiB stay for the driver and the "
-        "system, and vLLM refuses to start when its share is not free"
+        f"system; {plan.engine} needs its share to be free when it starts"
     )
     return [Decision("memory_fraction", f"{fraction:g}", why, "plan/memory.py")]
 

@@ -15,7 +15,10 @@ from infra_gen.plan.kv_cache import CACHED_KINDS
 
 @dataclass(frozen=True, slots=True)
 class SpeedModel:
-    """What one replica needs to be timed. Bytes are of the whole replica, not of one device."""
+    """What one replica needs to be timed. Bytes are of the whole replica, not of one device.
+
+    `writes` is false for models that embed or rank: they read their input and are done.
+    """
 
     machine: Machine
     engine: str
@@ -27,6 +30,7 @@ class SpeedModel:
     arch: Architecture
     kv_bytes_per_token: int
     calibration: Calibration
+    writes: bool = True
     bandwidth: float | None = field(init=False)
     flops: float | None = field(init=False)
 
@@ -96,18 +100,34 @@ class SpeedModel:
         flops, bandwidth = self.flops, self.bandwidth
         if flops is None or bandwidth is None:
             return None
-        matrices = 2 * self.params_active * tokens * prompts
-        layers = sum(g.layers for g in self.arch.layer_groups if g.kind == "full")
+        matrices = 2 * self._multiplied * tokens * prompts
+        layers = sum(g.layers for g in self.arch.layer_groups if g.kind == self._attending)
         attention = 2 * layers * self.arch.heads * self.arch.head_dim * tokens**2 * prompts
         weights_s = self._weight_bytes_read(tokens * prompts) / bandwidth
         return max((matrices + attention) / flops, weights_s) * 1e3 + self._overhead_ms()
+
+    @property
+    def _multiplied(self) -> int:
+        """Parameters that each token is multiplied with; looking a token up multiplies nothing."""
+        if self.writes:
+            return self.params_active
+        return max(0, self.params_active - self.arch.vocab_size * self.arch.hidden_size)
+
+    @property
+    def _attending(self) -> str:
+        """The kind of layer that looks at all tokens; an encoder's keep nothing, but look too."""
+        encoder = all(group.kind == "none" for group in self.arch.layer_groups)
+        return "none" if encoder else "full"
 
     def point(self, concurrency: int, input_tokens: int, output_tokens: int) -> Point:
         """Latency and throughput with `concurrency` requests running all the time.
 
         A new prompt is read while the others decode; its share of each step is what prefill of
-        all requests costs, spread over the tokens they produce.
+        all requests costs, spread over the tokens they produce. Where nothing is written the answer
+        is there when every input is read, and there are no further tokens.
         """
+        if not self.writes:
+            return self._reading(concurrency, input_tokens)
         step = self.decode_step_ms(concurrency, input_tokens + output_tokens / 2)
         first = self.prefill_ms(1, input_tokens)
         together = self.prefill_ms(concurrency, input_tokens)
@@ -127,11 +147,26 @@ class SpeedModel:
             output_tokens_per_s=None if not tpot else 1e3 * concurrency / tpot,
         )
 
+    def _reading(self, concurrency: int, input_tokens: int) -> Point:
+        together = self.prefill_ms(concurrency, input_tokens)
+        return Point(
+            concurrency=concurrency,
+            input_tokens=input_tokens,
+            output_tokens=1,
+            ttft_ms=together,
+            tpot_ms=None,
+            prefill_ms=together,
+            decode_step_ms=None,
+            output_tokens_per_s=None,
+        )
+
     def residence_s(
         self, concurrency: int, input_tokens: float, output_tokens: float
     ) -> float | None:
         """Seconds a mean request takes while `concurrency` run; None when decoding is unknown."""
         point = self.point(concurrency, round(input_tokens), round(output_tokens))
+        if not self.writes:
+            return None if point.ttft_ms is None else point.ttft_ms / 1e3
         if point.tpot_ms is None:
             return None
         return ((point.ttft_ms or 0.0) + point.tpot_ms * output_tokens) / 1e3

@@ -10,6 +10,7 @@ from infra_gen.model.plan import Limits, Memory, Parallelism, Plan, Point, Weigh
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
 from infra_gen.plan.candidates import Candidate
+from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.speed import SpeedModel
 
 _MOST_USERS = 100_000
@@ -37,7 +38,7 @@ def _speed_model(
 ) -> SpeedModel:
     return SpeedModel(
         machine=facts.machine,
-        engine=engine,
+        engine=SIZINGS[engine].calibrated_as,
         devices=split.tensor * split.layer_split,
         tensor=split.layer_split == 1,
         weight_bytes=weights.bytes,
@@ -46,6 +47,7 @@ def _speed_model(
         arch=preset.architecture,
         kv_bytes_per_token=mem.kv_bytes_per_token * split.tensor,
         calibration=facts.calibration,
+        writes=preset.task == "generate",
     )
 
 

@@ -1,0 +1,66 @@
+"""What planning asks of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from infra_gen.model.calibration import Calibration
+from infra_gen.model.engine import EngineInfo
+from infra_gen.model.llm import Architecture, ModelPreset, Parsers, Task
+from infra_gen.model.plan import Limits, Machine, Memory, Parallelism, Weights
+from infra_gen.plan.memory import Shape
+
+Split = tuple[Parallelism, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the limits are made from: `requests` at once in one copy, `context` tokens each."""
+
+    machine: Machine
+    info: EngineInfo
+    calibration: Calibration
+    arch: Architecture
+    task: Task
+    context: int
+    requests: int
+
+
+class Sizing(Protocol):
+    """What a module in this package must have.
+
+    `calibrated_as` is the engine whose speed and memory constants hold. `reserves_slots`: the cache
+    of every slot is taken at start, so as many are planned as memory holds; otherwise requests share
+    what is there.
+    """
+
+    name: str
+    calibrated_as: str
+    reserves_slots: bool
+
+    def problem(self, weights: Weights, machine: Machine, info: EngineInfo) -> str | None:
+        """Why the engine cannot run these weights there, or None."""
+
+    def splits(
+        self, arch: Architecture, quantization: str, machine: Machine, tensor: int | None
+    ) -> Iterator[Split]:
+        """Ways to spread one copy, best first, with why not; `tensor` fixes a lock's choice."""
+
+    def limits(self, ask: Ask) -> Limits:
+        """The engine's own limits."""
+
+    def memory_of(
+        self, machine: Machine, arch: Architecture, shape: Shape, calibration: Calibration
+    ) -> Memory:
+        """The fullest device of one copy."""
+
+    def shortfall(self, mem: Memory, context: int) -> float:
+        """GiB a device lacks for the weights and one sequence of full context; 0 when it fits."""
+
+    def served_name(self, preset: ModelPreset, weights: Weights, asked: str | None) -> str:
+        """The model's name in the API; UsageError where the engine cannot give the one asked for."""
+
+    def parsers(self, preset: ModelPreset) -> Parsers | None:
+        """How the engine is told to read tool calls and reasoning, None where it needs no telling."""

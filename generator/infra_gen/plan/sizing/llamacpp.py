@@ -1,0 +1,72 @@
+"""llama-server: every slot reserves its context at start, layers are split over devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra_gen.model.calibration import Calibration
+from infra_gen.model.engine import EngineInfo
+from infra_gen.model.llm import Architecture, ModelPreset, Parsers
+from infra_gen.model.plan import Limits, Machine, Memory, Parallelism, Weights
+from infra_gen.plan import memory
+from infra_gen.plan.memory import Shape
+from infra_gen.plan.sizing.contract import Ask, Split
+
+name = "llama.cpp"
+calibrated_as = "llama.cpp"
+reserves_slots = True
+
+_MAX_SLOTS = 64
+
+
+def problem(weights: Weights, machine: Machine, info: EngineInfo) -> str | None:
+    """Why it cannot run these weights there, or None."""
+    if len(weights.files) > 1 and info.facts.reach.sharded_gguf.value is False:
+        return f"{info.name} does not load a model in {len(weights.files)} GGUF files"
+    return None
+
+
+def splits(
+    arch: Architecture, method: str, machine: Machine, tensor: int | None
+) -> Iterator[Split]:
+    """Layers over all devices."""
+    yield Parallelism(layer_split=machine.devices), None
+
+
+def limits(ask: Ask) -> Limits:
+    """A slot for each request that is expected, at most 64.
+
+    llama-server answers scrapes and health checks between two batches only, so batches stay small
+    where they are slow. An input that is embedded must fit one batch.
+    """
+    batch = 512 if ask.machine.memory_kind != "discrete" else 2048
+    return Limits(
+        context=ask.context,
+        max_num_seqs=min(ask.requests, _MAX_SLOTS),
+        max_num_batched_tokens=batch if ask.task == "generate" else max(batch, ask.context),
+        memory_fraction=None,
+        kv_cache_dtype="f16",
+        threads=ask.machine.cpu_cores,
+    )
+
+
+def memory_of(
+    machine: Machine, arch: Architecture, shape: Shape, calibration: Calibration
+) -> Memory:
+    """The fullest device of the server."""
+    return memory.llamacpp_memory(machine, arch, shape, calibration)
+
+
+def shortfall(mem: Memory, context: int) -> float:
+    """GiB a device lacks; 0 when it fits."""
+    return max(0.0, -mem.headroom_gib)
+
+
+def served_name(preset: ModelPreset, weights: Weights, asked: str | None) -> str:
+    """Any name; the preset's own unless another is asked for."""
+    return asked or preset.id
+
+
+def parsers(preset: ModelPreset) -> Parsers | None:
+    """None: it reads the chat template itself."""
+    return None

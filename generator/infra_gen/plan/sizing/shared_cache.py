@@ -1,0 +1,36 @@
+"""What engines do alike whose requests share one cache in device memory (vLLM, TGI)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra_gen.model.llm import Architecture
+from infra_gen.model.plan import GIB, Memory, Parallelism
+from infra_gen.plan import legality
+from infra_gen.plan.sizing.contract import Split
+
+
+def shortfall(mem: Memory, context: int) -> float:
+    """GiB a device lacks for one sequence of full context; 0 when it fits."""
+    if mem.kv_bytes_per_token == 0:
+        return max(0.0, -mem.kv_cache_gib)
+    if mem.kv_cache_gib > 0 and mem.max_concurrency_at_context >= 1:
+        return 0.0
+    if mem.max_concurrency_at_context > 0:
+        one = mem.kv_cache_gib / mem.max_concurrency_at_context
+    else:
+        one = mem.kv_bytes_per_token * context / GIB
+    return max(0.001, one - mem.kv_cache_gib)
+
+
+def tensor_splits(arch: Architecture, quantization: str, sizes: list[int]) -> Iterator[Split]:
+    """Tensor parallelism in those sizes; whole experts where their width does not split."""
+    for tensor in sizes:
+        problem = legality.tensor_parallel_problem(arch, tensor, quantization)
+        expert = False
+        if problem and arch.moe and tensor > 1:
+            expert = True
+            problem = legality.tensor_parallel_problem(
+                arch, tensor, quantization, expert_parallel=True
+            )
+        yield Parallelism(tensor=tensor, expert=expert), problem
