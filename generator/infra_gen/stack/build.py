@@ -63,7 +63,7 @@ def _check_ports(services: list[Service]) -> None:
                 raise UsageError(
                     f"port {port.host} is wanted by {taken[port.host]} and by {service.name}",
                     where="serve.port",
-                    hint="choose another serve.port or monitoring.prometheus_port",
+                    hint="change serve.port, monitoring.prometheus_port or monitoring.grafana_port",
                 )
             taken[port.host] = service.name
 

@@ -24,6 +24,7 @@ _IMAGE = Image(
     digest=None,
     verified="never",
     user="472:0",
+    open_folders=("/var/lib/grafana",),  # the image owns it as that user, and so do new volumes
     source=(
         "https://www.npmjs.com/package/@grafana/data (13.2.3 is the newest release); "
         "https://grafana.com/docs/grafana/v13.2/setup-grafana/configure-docker/ (tags, Alpine)"

@@ -33,7 +33,8 @@ _IMAGE = Image(
 )
 _NAME = "gpu-exporter"
 _PORT = 9400
-_HOT_C = 90  # assumed: NVIDIA's cards slow down somewhere between 83 and 95 degrees
+_TEMPERATURE = "DCGM_FI_DEV_GPU_TEMP"
+_HOT_C = 90  # assumed: no source gives the limits of all cards, and the exporter has none
 _MIB = 2**20
 
 
@@ -73,64 +74,74 @@ def _series(metric: str, values: str, gpu: int = 0) -> Series:
 
 def _alerts(gpus: int) -> tuple[Alert, ...]:
     """Faults of the card. A busy GPU is no fault: there is no alert on utilisation."""
-    temperature = "DCGM_FI_DEV_GPU_TEMP"
-    everyone = tuple(_series(temperature, "60x30", gpu) for gpu in range(gpus))
-    lost = tuple(_series(temperature, "60x30", gpu) for gpu in range(gpus - 1))
-    return (
-        Alert(
-            name="GpuLost",
-            expr=f"(count(count by (gpu) ({temperature})) or on () vector(0)) < {gpus}",
-            for_="5m",
-            severity="critical",
-            summary=f"Fewer GPUs report than the {gpus} that are planned.",
-            runbook=(
-                "Either a GPU is gone from the bus (nvidia-smi misses it, dmesg says why: reboot) or "
-                "the exporter does not run (look at its log)."
-            ),
-            fires=(*lost, Series('up{job="other"}', "1x30")),
-            quiet=everyone,
-            at="20m",
+    return (_lost(gpus), _error(), _memory(), _hot())
+
+
+def _lost(gpus: int) -> Alert:
+    found = f"count(count by (gpu) ({_TEMPERATURE}))"
+    all_but_one = tuple(_series(_TEMPERATURE, "60x30", gpu) for gpu in range(gpus - 1))
+    return Alert(
+        name="GpuLost",
+        expr=f"({found} or on () vector(0)) < {gpus}",
+        for_="5m",
+        severity="critical",
+        summary=f"Fewer GPUs report than planned ({gpus}).",
+        runbook=(
+            "Either a GPU is gone from the bus (nvidia-smi misses it, dmesg says why: reboot) or the "
+            "exporter does not run (look at its log)."
         ),
-        Alert(
-            name="GpuError",
-            expr="max by (gpu) (DCGM_FI_DEV_XID_ERRORS) != 0",
-            for_="1m",
-            severity="warning",
-            summary="The driver has reported an error of a GPU; the alert's value is its XID number.",
-            runbook=(
-                "Look the number up in NVIDIA's list of XID errors and in dmesg: some mean a faulty "
-                "card, others a program's mistake. The value stays until another error or a restart of "
-                "the exporter."
-            ),
-            fires=(_series("DCGM_FI_DEV_XID_ERRORS", "0 0 79x30"),),
-            quiet=(_series("DCGM_FI_DEV_XID_ERRORS", "0x30"),),
-            at="20m",
+        fires=(*all_but_one, Series('up{job="other"}', "1x30")),
+        quiet=tuple(_series(_TEMPERATURE, "60x30", gpu) for gpu in range(gpus)),
+        at="20m",
+    )
+
+
+def _error() -> Alert:
+    return Alert(
+        name="GpuError",
+        expr="max by (gpu) (DCGM_FI_DEV_XID_ERRORS) != 0",
+        for_="1m",
+        severity="warning",
+        summary="The driver has reported an error of a GPU; the alert's value is its XID number.",
+        runbook=(
+            "Look the number up in NVIDIA's list of XID errors and in dmesg: some mean a faulty card, "
+            "others a program's mistake. The value stays until another error or a restart of the "
+            "exporter."
         ),
-        Alert(
-            name="GpuMemoryFailing",
-            expr="max by (gpu) (DCGM_FI_DEV_ROW_REMAP_FAILURE) > 0",
-            for_="1m",
-            severity="critical",
-            summary="A GPU has no spare rows left for faulty memory.",
-            runbook="Its answers cannot be trusted: have the card replaced.",
-            fires=(_series("DCGM_FI_DEV_ROW_REMAP_FAILURE", "0 0 1x30"),),
-            quiet=(_series("DCGM_FI_DEV_ROW_REMAP_FAILURE", "0x30"),),
-            at="20m",
+        fires=(_series("DCGM_FI_DEV_XID_ERRORS", "0 0 79x30"),),
+        quiet=(_series("DCGM_FI_DEV_XID_ERRORS", "0x30"),),
+        at="20m",
+    )
+
+
+def _memory() -> Alert:
+    return Alert(
+        name="GpuMemoryFailing",
+        expr="max by (gpu) (DCGM_FI_DEV_ROW_REMAP_FAILURE) > 0",
+        for_="1m",
+        severity="critical",
+        summary="A GPU could not replace a faulty row of its memory by a spare one.",
+        runbook="Its answers cannot be trusted: have the card replaced.",
+        fires=(_series("DCGM_FI_DEV_ROW_REMAP_FAILURE", "0 0 1x30"),),
+        quiet=(_series("DCGM_FI_DEV_ROW_REMAP_FAILURE", "0x30"),),
+        at="20m",
+    )
+
+
+def _hot() -> Alert:
+    return Alert(
+        name="GpuHot",
+        expr=f"max by (gpu) ({_TEMPERATURE}) > {_HOT_C}",
+        for_="10m",
+        severity="warning",
+        summary=f"A GPU has been above {_HOT_C} degrees for ten minutes.",
+        runbook=(
+            "It slows down to cool, so answers come later. Look at fans and air. "
+            "`nvidia-smi -q -d TEMPERATURE` shows this card's own limits."
         ),
-        Alert(
-            name="GpuHot",
-            expr=f"max by (gpu) ({temperature}) > {_HOT_C}",
-            for_="10m",
-            severity="warning",
-            summary=f"A GPU has been above {_HOT_C} degrees for ten minutes.",
-            runbook=(
-                "It slows down to cool, so answers come later. Look at fans and air. "
-                "`nvidia-smi -q -d TEMPERATURE` shows this card's own limits."
-            ),
-            fires=(_series(temperature, "95x30"),),
-            quiet=(_series(temperature, "84x30"),),
-            at="20m",
-        ),
+        fires=(_series(_TEMPERATURE, "95x30"),),
+        quiet=(_series(_TEMPERATURE, "84x30"),),
+        at="20m",
     )
 
 
@@ -161,7 +172,7 @@ def _panels(plan: Plan) -> tuple[Panel, ...]:
             "Temperature, degrees Celsius",
             "Cards slow down when they get too hot.",
             "none",
-            _by_gpu("DCGM_FI_DEV_GPU_TEMP"),
+            _by_gpu(_TEMPERATURE),
             _HOT_C,
             "GpuHot fires",
         ),

@@ -1,35 +1,35 @@
-"""Prometheus: what to scrape, the alerts of the engine, and promtool's tests of those alerts."""
+"""Prometheus: what to scrape, all alerts, and promtool's tests of those alerts."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from infra_gen.model.filetree import File
 from infra_gen.model.stack import Alert, Series, Service, Stack
 from infra_gen.render.yamldoc import Noted, dump
-from infra_gen.targets.names import HEADER, METRICS_TOKEN, engine_of
-
-_JOB = "engine"
+from infra_gen.targets.names import HEADER, METRICS_TOKEN
 
 
-def monitoring_files(stack: Stack, address: str) -> dict[str, File]:
-    """The three files below monitoring/; `address` is where Prometheus finds the engine."""
-    engine = engine_of(stack)
+def monitoring_files(stack: Stack, address: Callable[[Service], str]) -> dict[str, File]:
+    """What Prometheus reads; `address` says where a service is found, as host:port."""
+    measured = measured_services(stack)
+    alerts = all_alerts(stack)
     return {
-        "monitoring/prometheus.yml": File(_prometheus(engine, address)),
-        "monitoring/alerts.yml": File(_alerts(engine)),
-        "monitoring/alerts_test.yml": File(_alerts_test(engine)),
+        "monitoring/prometheus.yml": File(_prometheus(measured, address)),
+        "monitoring/alerts.yml": File(_alerts(alerts)),
+        "monitoring/alerts_test.yml": File(_alerts_test(alerts)),
     }
 
 
-def config_hash(files: Mapping[str, File]) -> str:
-    """A short hash of the files that Prometheus itself reads."""
-    text = "".join(
-        file.text for path, file in sorted(files.items()) if not path.endswith("_test.yml")
-    )
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def measured_services(stack: Stack) -> tuple[Service, ...]:
+    """The services that Prometheus asks, the engine first."""
+    return tuple(service for service in stack.services if service.metrics_path)
+
+
+def all_alerts(stack: Stack) -> tuple[Alert, ...]:
+    """Every alert of the deployment."""
+    return tuple(alert for service in stack.services for alert in service.alerts)
 
 
 def anchor(alert: Alert) -> str:
@@ -37,26 +37,30 @@ def anchor(alert: Alert) -> str:
     return alert.name.lower()
 
 
-def _prometheus(engine: Service, address: str) -> str:
-    job: dict[str, object] = {
-        "job_name": _JOB,
-        "metrics_path": engine.metrics_path or "/metrics",
-        "static_configs": [{"targets": [address]}],
-    }
-    if engine.metrics_secret:
-        job["authorization"] = Noted(
-            {"type": "Bearer", "credentials_file": METRICS_TOKEN},
-            "The engine's key; the container writes this file from its environment when it starts.",
-        )
+def _prometheus(measured: tuple[Service, ...], address: Callable[[Service], str]) -> str:
     document: dict[str, object] = {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
         "rule_files": ["alerts.yml"],
-        "scrape_configs": [job],
+        "scrape_configs": [_job(service, address(service)) for service in measured],
     }
     return dump(document, HEADER)
 
 
-def _alerts(engine: Service) -> str:
+def _job(service: Service, address: str) -> dict[str, object]:
+    job: dict[str, object] = {
+        "job_name": service.name,
+        "metrics_path": service.metrics_path,
+        "static_configs": [{"targets": [address]}],
+    }
+    if service.metrics_secret:
+        job["authorization"] = Noted(
+            {"type": "Bearer", "credentials_file": METRICS_TOKEN},
+            "The engine's key; the container writes this file from its environment when it starts.",
+        )
+    return job
+
+
+def _alerts(alerts: tuple[Alert, ...]) -> str:
     rules = [
         {
             "alert": alert.name,
@@ -65,20 +69,20 @@ def _alerts(engine: Service) -> str:
             "labels": {"severity": alert.severity},
             "annotations": _annotations(alert),
         }
-        for alert in engine.alerts
+        for alert in alerts
     ]
     note = "What to do when one fires stands in README.md under the alert's name."
-    return dump({"groups": [{"name": _JOB, "rules": rules}]}, f"{HEADER}\n{note}")
+    return dump({"groups": [{"name": "engine", "rules": rules}]}, f"{HEADER}\n{note}")
 
 
 def _annotations(alert: Alert) -> dict[str, str]:
     return {"summary": alert.summary, "runbook": f"README.md#{anchor(alert)}"}
 
 
-def _alerts_test(engine: Service) -> str:
+def _alerts_test(alerts: tuple[Alert, ...]) -> str:
     tests: list[object] = []
-    for alert in engine.alerts:
-        labels = {"severity": alert.severity, **_result_labels(alert.expr)}
+    for alert in alerts:
+        labels = {"severity": alert.severity, **_result_labels(alert)}
         firing: dict[str, object] = {"exp_labels": labels, "exp_annotations": _annotations(alert)}
         tests.append(_test(alert, f"{alert.name} fires", alert.fires, [firing]))
         tests.append(_test(alert, f"{alert.name} stays silent", alert.quiet, []))
@@ -100,15 +104,23 @@ def _test(
     }
 
 
-def _result_labels(expr: str) -> dict[str, str]:
-    """Labels that an aggregation keeps and the expression itself fixes, as `by (job)` with job="x".
+_AGGREGATION = re.compile(
+    r"\b(?:sum|min|max|avg|count|group|quantile)\b\s*(?:by\s*\(([^)]*)\)\s*)?\("
+)
+_LABEL = re.compile(r'(\w+)\s*=\s*"([^"]*)"')
 
-    Alerts that keep labels with open values are not for this table of tests.
+
+def _result_labels(alert: Alert) -> dict[str, str]:
+    """Labels of the alert that fires: those that its outermost aggregation keeps.
+
+    Their values are what the expression fixes, as `by (job)` with job="x", or what the series have
+    that fire it. ValueError for an expression that aggregates nothing: it would keep every label.
     """
-    kept = {
-        label.strip()
-        for group in re.findall(r"\bby\s*\(([^)]*)\)", expr)
-        for label in group.split(",")
-    }
-    fixed = dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', expr))
-    return {label: fixed[label] for label in sorted(kept) if label in fixed}
+    outermost = _AGGREGATION.search(alert.expr)
+    if outermost is None:
+        raise ValueError(f"{alert.name} keeps every label: aggregate {alert.expr!r}")
+    words = (outermost[1] or "").split(",")
+    kept = {word.strip() for word in words if word.strip()} - {"le"}  # histogram_quantile eats le
+    given = {k: v for one in alert.fires for k, v in _LABEL.findall(one.series)}
+    known = {**given, **dict(_LABEL.findall(alert.expr))}
+    return {label: known[label] for label in sorted(kept) if label in known}
