@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from infra_gen.knowledge.store import KINDS
 from infra_gen.model.calibration import Calibration
-from infra_gen.model.engine import EngineFacts
+from infra_gen.model.engine_facts import EngineFacts
 from infra_gen.model.hardware import DevicePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Lock

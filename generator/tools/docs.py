@@ -10,7 +10,17 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools import docs_cli, docs_engines, docs_example, docs_picture, docs_presets, docs_schemas
+from tools import (
+    docs_alerts,
+    docs_checklist,
+    docs_cli,
+    docs_engines,
+    docs_example,
+    docs_hardware,
+    docs_picture,
+    docs_presets,
+    docs_schemas,
+)
 from tools.docs_blocks import ExampleError, rewritten
 
 ROOT = Path(__file__).parents[2]
@@ -21,12 +31,13 @@ _GENERATED = {
     "docs/reference/spec.md": docs_schemas.spec_page,
     "docs/reference/lock.md": docs_schemas.lock_page,
     "docs/reference/plan-json.md": docs_schemas.plan_page,
-    "docs/reference/hardware.md": docs_presets.hardware_page,
+    "docs/reference/hardware.md": docs_hardware.hardware_page,
     "docs/reference/models.md": docs_presets.models_page,
     "docs/reference/workloads.md": docs_presets.workloads_page,
     "docs/reference/calibration.md": docs_presets.calibration_page,
     "docs/reference/engines.md": docs_engines.engines_page,
-    "docs/reference/alerts.md": docs_engines.alerts_page,
+    "docs/reference/checklist.md": docs_checklist.checklist_page,
+    "docs/reference/alerts.md": docs_alerts.alerts_page,
     "docs/images/plan.svg": docs_picture.plan_svg,
 }
 
@@ -41,17 +52,24 @@ def pages_with_examples(root: Path) -> list[str]:
     return found
 
 
-def outputs(root: Path = ROOT) -> dict[str, str]:
-    """Every page that this tool writes or completes, as it should be."""
-    made = {path: make() for path, make in _GENERATED.items()}
+def attempts(root: Path = ROOT) -> tuple[dict[str, str], list[str]]:
+    """Every page as it should be, and what went wrong with those that are missing there."""
+    made, problems = {path: make() for path, make in _GENERATED.items()}, []
     for path in pages_with_examples(root):
         if not (root / path).is_file():
             continue
-        text = (root / path).read_text("utf-8")
         try:
-            made[path] = docs_example.filled(rewritten(text))
+            made[path] = docs_example.filled(rewritten((root / path).read_text("utf-8")))
         except ExampleError as error:
-            raise ExampleError(f"{path}: {error}") from error
+            problems.append(f"{path}: {error}")
+    return made, problems
+
+
+def outputs(root: Path = ROOT) -> dict[str, str]:
+    """Every page that this tool writes or completes; ExampleError when one cannot be made."""
+    made, problems = attempts(root)
+    if problems:
+        raise ExampleError("\n".join(problems))
     return made
 
 
@@ -65,8 +83,8 @@ def stale(made: Mapping[str, str], root: Path = ROOT) -> list[str]:
 
 
 def main() -> int:
-    """Write what changed; with --check only say so."""
-    made = outputs()
+    """Write what changed, whatever else fails; with --check only say so."""
+    made, problems = attempts()
     old = stale(made)
     check = "--check" in sys.argv[1:]
     for path in old:
@@ -74,7 +92,9 @@ def main() -> int:
             (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / path).write_text(made[path], "utf-8")
         print(("stale: " if check else "wrote ") + path)
-    return 1 if old and check else 0
+    for problem in problems:
+        print(f"cannot be made: {problem}", file=sys.stderr)
+    return 1 if problems or (old and check) else 0
 
 
 if __name__ == "__main__":

@@ -9,19 +9,10 @@ from typing import Any, get_args, get_type_hints
 
 from typer.models import OptionInfo
 
-from infra_gen.cli import check, explain, new, plan, update, validate
 from infra_gen.cli.main import app
 from infra_gen.errors import ExitCode
 from tools.docs_markdown import page, table
 
-_MODULES: dict[str, Any] = {
-    "new": new,
-    "plan": plan,
-    "explain": explain,
-    "validate": validate,
-    "check": check,
-    "update": update,
-}
 _KINDS = {str: "text", int: "whole number", float: "number", Path: "path", bool: "switch"}
 _CODES: dict[ExitCode, tuple[str, str]] = {
     ExitCode.CLEAN: ("Done, or nothing to complain about.", ""),
@@ -75,9 +66,10 @@ def _spellings(name: str, info: OptionInfo, kind: str) -> list[str]:
 def _option(name: str, parameter: inspect.Parameter, annotation: Any) -> tuple[str, str, str]:
     plain, info = get_args(annotation)[:2]
     kind = _kind(plain)
-    if not isinstance(info, OptionInfo):
-        return f"`{info.metavar or name.upper()}`", "argument, may be left out", info.help or ""
     default = parameter.default
+    if not isinstance(info, OptionInfo):
+        needed = "argument" if default is inspect.Parameter.empty else "argument, may be left out"
+        return f"`{info.metavar or name.upper()}`", needed, info.help or ""
     said = "" if default is None or isinstance(default, bool) else f" Default `{default}`."
     names = ", ".join(f"`{one}`" for one in _spellings(name, info, kind))
     return names, kind, f"{info.help or ''}{said}"
@@ -96,16 +88,17 @@ def _options(command: Callable[..., object]) -> str:
 
 def cli_page() -> str:
     """docs/reference/cli.md: each command's help text as written, then its options."""
-    commands = {command.name: command.callback for command in app.registered_commands}
     parts = [
         str(app.info.help),
         "`infra-gen --version` prints the version. Every command takes `--help`. "
         "[Exit codes](exit-codes.md) are the same for all.",
     ]
-    for name in command_names():
-        text, callback = inspect.cleandoc(_MODULES[name].HELP), commands[name]
-        assert callback is not None, name  # noqa: S101 - typer registers functions only
-        parts += [f"## infra-gen {name}", f"```text\n{text}\n```", _options(callback)]
+    for command in app.registered_commands:
+        # A backspace tells click to keep the lines below as they are; nobody is to see it.
+        text = inspect.cleandoc((command.help or "").replace("\b\n", ""))
+        assert command.callback is not None, command.name  # noqa: S101 - typer registers functions
+        parts += [f"## infra-gen {command.name}", f"```text\n{text}\n```"]
+        parts.append(_options(command.callback))
     return page("Commands", *parts)
 
 

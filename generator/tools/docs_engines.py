@@ -1,38 +1,51 @@
-"""Reference pages of the engines: what is pinned and known, and the alerts on each."""
+"""Reference page of the engines: what is pinned and known of each."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from infra_gen import api
 from infra_gen.engines.registry import ENGINES
 from infra_gen.knowledge.engines import engine_info
-from infra_gen.lifecycle.spec_file import read_spec
-from infra_gen.model.engine import EngineFacts, EngineInfo, Fact
+from infra_gen.model.engine import EngineInfo
+from infra_gen.model.engine_facts import EngineFacts, Fact
 from infra_gen.resources import data_dir
 from tools.docs_markdown import page, table
 
-GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
-# A deployment of each engine, whose alert expressions are shown.
-_EXAMPLES = {"vllm": "2x4090-40-users", "llama.cpp": "apple-m3-5-users"}
+_KNOBS = {
+    "context": "context of one request",
+    "concurrency": "requests at once",
+    "batched_tokens": "tokens of one step",
+    "memory_fraction": "share of device memory",
+    "tensor_parallel": "devices that share each layer",
+    "gpu_layers": "layers on the GPU",
+    "served_name": "the model's name in the API",
+    "model": "the model",
+    "listen": "address and port in one",
+}
+_NOT_THERE = "not established, or there is none"
+_MIGRATION_GUIDE = "../how-to/tgi.md#move-to-vllm"
+
+
+def _code(value: object) -> str:
+    return f"`{value}`"
 
 
 def _fact(name: str, fact: Fact[Any]) -> tuple[str, str, str]:
     value = fact.value
     if isinstance(value, tuple | list):
-        value = ", ".join(map(str, value))
-    shown = "not established, or there is none" if value is None else f"`{value}`"
-    return name, shown, fact.note or ""
+        value = ", ".join(map(str, value)) or "none"
+    return name, _NOT_THERE if value is None else _code(value), fact.note or ""
 
 
 def _facts(facts: EngineFacts) -> list[tuple[str, str, str]]:
     wanted: list[tuple[str, Fact[Any]]] = [
         ("port", facts.http.port),
         ("health", facts.http.health_path),
+        ("ready", facts.http.ready_path),
         ("metrics", facts.http.metrics_path),
         ("flag that turns metrics on", facts.http.metrics_flag),
+        ("Host header that a proxy must send", facts.http.host_header),
         ("key: variable", facts.auth.key_env),
         ("key: flag", facts.auth.key_flag),
         ("key: file flag", facts.auth.key_file_flag),
@@ -41,53 +54,140 @@ def _facts(facts: EngineFacts) -> list[tuple[str, str, str]]:
         ("on SIGTERM", facts.shutdown.behaviour),
         ("drain flag", facts.shutdown.drain_flag),
         ("drain by default, s", facts.shutdown.drain_default_seconds),
+        ("shared memory", facts.container.shm_needed),
         ("user of the image", facts.container.user),
         ("user that also works", facts.container.nonroot_user),
+        ("llama.cpp build inside", facts.reach.llama_cpp_build),
+        ("models in several GGUF files", facts.reach.sharded_gguf),
     ]
     return [_fact(name, fact) for name, fact in wanted]
 
 
 def _images(info: EngineInfo) -> str:
+    rows = []
+    for image in info.facts.images:
+        only = [*(image.families or ()), *(image.gfx or ())]
+        capabilities = image.compute_capabilities or ()
+        rows.append(
+            (
+                f"{image.accelerator}{' (default)' if image.default else ''}",
+                _code(f"{image.repository}:{image.tag.format(version=info.version)}"),
+                ", ".join(only or [f"{one:.1f}" for one in capabilities]) or "all",
+                image.min_driver or "not established", ", ".join(image.platforms), image.verified,
+            )
+        )  # fmt: skip
+    return table(["For", "Image", "Devices", "Oldest driver", "Platforms", "Verified"], rows)
+
+
+def _natives(info: EngineInfo) -> str:
     rows = [
         (
-            f"{image.accelerator}{' (default)' if image.default else ''}",
-            f"`{image.repository}:{image.tag.format(version=info.version)}`",
-            image.min_driver or "not established", ", ".join(image.platforms), image.verified,
+            native.platform, native.accelerator,
+            f"<{native.url.format(version=info.version)}>" if native.method == "archive"
+            else f"package `{native.asset.format(version=info.version)}` from <{native.url}>",
+            native.sha256 or "not known", native.verified,
         )
-        for image in info.facts.images
-    ]  # fmt: skip
-    return table(["For", "Image", "Oldest driver", "Platforms", "Verified"], rows)
-
-
-def _archives(info: EngineInfo) -> str:
-    rows = [
-        (native.platform, f"<{native.url.format(version=info.version)}>", native.verified)
         for native in info.facts.native
+    ]  # fmt: skip
+    if not rows:
+        return "None: it runs in containers only."
+    return table(["Platform", "For", "Build", "sha256", "Verified"], rows)
+
+
+def _routes(facts: EngineFacts) -> str:
+    rows = [
+        (
+            " ".join(route.methods), _code(route.path), "yes" if route.streams else "no",
+            ", ".join(route.tasks), _code(route.source),
+        )
+        for route in facts.http.routes
+    ]  # fmt: skip
+    return table(["Method", "Path", "Streams", "For models that", "Source"], rows)
+
+
+def _knobs(facts: EngineFacts) -> str:
+    knobs = facts.knobs
+    rows = []
+    for field, what in _KNOBS.items():
+        name: str | None = getattr(knobs, field)
+        default = ", ".join(map(_code, knobs.automatic.get(field, ())))
+        rows.append(
+            (
+                what, _code(name) if name else "none",
+                "yes" if field in knobs.explicit else "", default,
+            )
+        )  # fmt: skip
+    shared = (
+        "\n\nThe context is divided among all requests that run at once."
+        if knobs.context_shared
+        else ""
+    )
+    return table(["Number", "Carried by", "Must be written", "Means `left out`"], rows) + shared
+
+
+def _quiet(facts: EngineFacts) -> str:
+    rows = [
+        (_code(f"{one.name}={one.value}"), when, one.because)
+        for when, group in (
+            ("always", facts.environment.private),
+            ("with `offline`", facts.environment.offline),
+        )
+        for one in group
     ]
-    return table(["Platform", "Archive", "Verified"], rows) if rows else "None."
+    return table(["Variable", "Set", "Why"], rows) if rows else "Nothing is known to report home."
+
+
+def _maintenance(facts: EngineFacts) -> str:
+    said = facts.maintenance.value
+    more = " ".join(part for part in (said, facts.maintenance.note) if part)
+    if facts.migration is None:
+        return more
+    rows = [
+        (_code(one.setting), _code(one.instead) if one.instead else "none", one.note or "")
+        for one in facts.migration.settings
+    ]
+    head = [facts.title, engine_info(facts.migration.to).facts.title, "Note"]
+    return (
+        f"{more}\n\nWhat its settings are called elsewhere ([how to move]({_MIGRATION_GUIDE})):\n\n"
+        + table(head, rows)
+    )
 
 
 def _counts(name: str) -> str:
     path = data_dir("presets") / "engines" / name / "table.json"
     document = json.loads(path.read_text("utf-8"))
-    kinds = ("flags", "removed_flags", "env", "removed_env", "metrics", "removed_metrics")
-    rows = [(kind.replace("_", " "), len(document[kind])) for kind in kinds]
+    kinds = (
+        "flags", "removed_flags", "env", "removed_env", "metrics", "removed_metrics",
+        "modelfile_commands", "modelfile_parameters", "removed_modelfile_parameters",
+    )  # fmt: skip
+    rows = [(kind.replace("_", " "), len(document[kind])) for kind in kinds if kind in document]
     source = document["sources"][-1]
-    return (
-        f"Extracted from `{source['artifact']}` (sha256 `{source['sha256']}`): {source['method']}.\n\n"
-        + table(["What", "In the table"], rows)
+    artifact = f"`{source['artifact']}`"
+    if "sha256" in source:
+        artifact += f" (sha256 `{source['sha256']}`)"
+    return f"Extracted from {artifact}: {source['method']}.\n\n" + table(
+        ["What", "In the table"], rows
     )
 
 
 def _engine(name: str) -> list[str]:
     info = engine_info(name)
+    facts, title = info.facts, info.facts.title
+    loads = f"Loads {', '.join(facts.reach.formats)}; serves {', '.join(facts.reach.tasks)}."
+    known = facts.reach.architectures.value
+    if known:
+        loads += f" {len(known)} classes of models, no others."
     return [
-        f"## {info.facts.title}\n\nPinned version: **{info.version}**.",
-        f"### Table of {info.facts.title}\n\n{_counts(name)}",
-        f"### Images of {info.facts.title}\n\n{_images(info)}",
-        f"### Archives of {info.facts.title}\n\n{_archives(info)}",
-        f"### Behaviour of {info.facts.title}\n\n"
-        + table(["What", "Value", "Note"], _facts(info.facts)),
+        f"## {title}\n\nPinned version: **{info.version}**. {loads}",
+        f"### Maintenance of {title}\n\n{_maintenance(facts)}",
+        f"### Table of {title}\n\n{_counts(name)}",
+        f"### Images of {title}\n\n{_images(info)}",
+        f"### Builds of {title} without containers\n\n{_natives(info)}",
+        f"### Routes of {title}\n\nWhat a proxy lets through, by the kind of model; [nothing else]"
+        f"(../how-to/expose.md#what-gets-through).\n\n{_routes(facts)}",
+        f"### Planned numbers of {title}\n\n{_knobs(facts)}",
+        f"### Variables that keep {title} quiet\n\n{_quiet(facts)}",
+        f"### Behaviour of {title}\n\n" + table(["What", "Value", "Note"], _facts(facts)),
     ]
 
 
@@ -98,29 +198,7 @@ def engines_page() -> str:
         "Engines",
         "What infra-gen knows about each engine, from `presets/engines/<name>/`. `verified: never` "
         "means that nobody has pulled this tag or archive for us. Sources of each fact are in "
-        "`engine.yaml` there.",
+        "`engine.yaml` there. Which one to take: [choosing an engine]"
+        "(../explanation/choosing-an-engine.md).",
         *parts,
-    )
-
-
-def _alerts(name: str) -> str:
-    case = _EXAMPLES[name]
-    built = api.build(read_spec(GOLDEN / case / "infra-gen.yaml"), Path())
-    rows = [
-        (f"`{a.name}`", f"`{a.expr}`", a.for_, a.severity, a.summary, a.runbook)
-        for a in built.stack.service("engine").alerts
-    ]
-    head = ["Alert", "Expression", "For", "Severity", "Means", "What to do"]
-    return f"## {engine_info(name).facts.title}\n\nAs written for `{case}`.\n\n{table(head, rows)}"
-
-
-def alerts_page() -> str:
-    """docs/reference/alerts.md."""
-    return page(
-        "Alerts",
-        "The rules in `monitoring/alerts.yml`. Limits in seconds and counts come from the plan, so "
-        "they differ between deployments; these are two real ones. Each alert has a test beside it, "
-        "`monitoring/alerts_test.yml`, with one series that fires it and one that does not. No alert "
-        "is sent anywhere: add an Alertmanager of yours.",
-        *[_alerts(name) for name in sorted(ENGINES)],
     )

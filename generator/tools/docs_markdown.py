@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from infra_gen.model.sourced import Sourced
+
 BANNER = (
     "<!-- Written by generator/tools/docs.py; run `make docs` instead of editing this page. -->"
 )
 
 
-def cell(value: object) -> str:
+MARK = "\\*"
+"""Stands behind what is assumed or computed."""
+
+
+def cell(content: object) -> str:
     """One table cell: bars escaped, line ends removed."""
-    return " ".join(str(value).split()).replace("|", "\\|")
+    return " ".join(str(content).split()).replace("|", "\\|")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table, columns as they come."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(cell(value) for value in row) + " |" for row in rows]
+    lines += ["| " + " | ".join(cell(content) for content in row) + " |" for row in rows]
     return "\n".join(lines)
 
 
@@ -26,6 +32,13 @@ def page(title: str, *parts: str) -> str:
     return "\n\n".join([BANNER, f"# {title}", *(part.strip("\n") for part in parts)]) + "\n"
 
 
-def number(value: float | None) -> str:
-    """A number without trailing zeros; an empty cell for what is unknown."""
-    return "unknown" if value is None else f"{value:,.6g}".replace(",", " ")
+def number(amount: float | None) -> str:
+    """A number without trailing zeros; a word for what is unknown."""
+    return "unknown" if amount is None else f"{amount:,.6g}".replace(",", " ")
+
+
+def value(fact: Sourced[float] | Sourced[int] | None) -> str:
+    """The number of a fact, marked where it is assumed; an empty cell where there is no fact."""
+    if fact is None:
+        return ""
+    return number(fact.value) + (MARK if fact.assumed else "")

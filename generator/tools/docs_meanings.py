@@ -6,14 +6,25 @@ SPEC: dict[str, str] = {
     "version": "Version of this format.",
     "name": "Names the folder, the containers or launchd agents, and the spec itself.",
     "hardware": "A [hardware preset](hardware.md), or several: `2x4090`, `4090:2`, `h100:8`, "
-    "`apple-m3-24gb`.",
-    "model": "A [model preset](models.md), the Hugging Face id of one, or a folder with "
-    "`config.json` (relative to this file). `auto`: the largest that holds the load, among those "
-    "whose licence and files are known and that need no access form.",
+    "`apple-m3-24gb`. Or a provider's [instance](hardware.md#instances) such as `p5.48xlarge`, the "
+    "profile that `infra-gen detect --write hardware.yaml` wrote (`./hardware.yaml`), such a profile "
+    "inline, or several machines.",
+    "hardware.nodes": "[Several equal machines](../how-to/share-a-machine.md#several-machines) that "
+    "share the load; each runs the same deployment, behind a load balancer of yours.",
+    "hardware.nodes.count": "How many.",
+    "hardware.nodes.each": "One of them, in the words above.",
+    "model": "A [model preset](models.md), any Hugging Face id, a folder with `config.json`, or a "
+    "`.gguf` file (both relative to this file); see [a model of your own]"
+    "(../how-to/your-own-model.md). `auto`: [the best](../explanation/choosing.md) that holds the "
+    "load, among those of the workload's kind whose licence and files are known and that need no "
+    "access form.",
     "engine": "An engine by name, or `{name, version}`. `auto`: what suits hardware and users.",
     "engine.name": "The engine.",
     "engine.version": "A version that the [tables](engines.md) hold; left out, the pinned one.",
-    "target": "What is written. `auto`: launchd on Apple machines, Docker Compose elsewhere.",
+    "target": "What is written: a [Docker Compose](../tutorial/two-gpus.md) project, "
+    "[Quadlet](../how-to/quadlet.md) units for Podman, [systemd](../how-to/systemd.md) units for "
+    "programs on the host, or launchd agents for a Mac. `auto`: launchd on Apple machines, Docker "
+    "Compose elsewhere.",
     "load": "Who uses the server.",
     "load.users": "People in an active session: each waits for an answer, thinks, asks again.",
     "load.workload": "A [workload](workloads.md): how long requests are and how long people think.",
@@ -24,18 +35,43 @@ SPEC: dict[str, str] = {
     "quantization": "A quantization that the model is published in, such as `fp8`, `awq-int4`, "
     "`Q4_K_M`. `auto`: the best that holds the load, never below four bits.",
     "image": "`build`: a Dockerfile on the pinned official image. `official`: that image as it is.",
-    "serve": "How clients reach the server.",
-    "serve.exposure": "Who can connect. Only this machine, in this version.",
-    "serve.port": "Port on this machine, 1024 to 65535. `auto`: the engine's own default.",
-    "serve.name": "The model's name in the API. `auto`: the preset's id.",
+    "serve": "How clients reach the server; see [expose it](../how-to/expose.md).",
+    "serve.exposure": "Who can connect. `loopback`: programs on this machine. `lan`: every machine "
+    "of a network that you trust. `public`: the internet. Beyond loopback a proxy with an allow-list "
+    "of routes, a key and TLS is the only way in.",
+    "serve.port": "Port on this machine; below 1024 only beyond loopback. `auto`: the engine's own "
+    "default, 8443 with TLS on a LAN, 443 in public.",
+    "serve.host": "The name or address that clients use. Needed for a certificate.",
+    "serve.tls": "`internal`: a certificate of the proxy's own authority (the default for `lan`). "
+    "`acme`: of a public authority (the default for `public`). `off`: none. Or files of your own.",
+    "serve.tls.certificate": "The certificate with its chain, PEM.",
+    "serve.tls.key": "Its key, PEM.",
+    "serve.name": "The model's name in the API. `auto`: the preset's id; with Ollama the quantization "
+    "follows as its tag. TGI answers under its repository's name only.",
     "serve.api_key": "`env`: clients need a key, which is kept outside the committed files. `none`: "
     "no key.",
     "storage": "Where model files live.",
-    "storage.path": "An absolute folder of the host. `auto`: a Docker volume, or `models/` in the "
-    "deployment on macOS.",
-    "monitoring": "Prometheus with alert rules.",
-    "engine_args": "Raw engine flags, for example `{max-num-seqs: 64}`; a switch is `true`. They win "
-    "over the planned ones and are checked against the engine's table.",
+    "storage.path": "An absolute folder of the host. `auto`: a volume of Docker or Podman, "
+    "`/var/lib/infra-gen/<name>` with systemd, `models/` in the deployment on macOS.",
+    "storage.size": "What models may take there, GiB; preflight looks whether it is free. `auto`: the "
+    "model and a fifth more.",
+    "monitoring": "Prometheus with alert rules, Grafana with [dashboards](../how-to/dashboards.md), a "
+    "GPU exporter. `false`: none of them. Or in detail:",
+    "monitoring.dashboards": "Grafana.",
+    "monitoring.gpu": "The GPU vendor's exporter, where there is one: NVIDIA's, on Linux.",
+    "monitoring.prometheus_port": "Prometheus' port on loopback. Two deployments on one machine need "
+    "two.",
+    "monitoring.grafana_port": "Grafana's port on loopback.",
+    "offline": "For a machine [without a network](../how-to/offline.md): nothing is downloaded, "
+    "nothing phones home.",
+    "offline.mirror": "The registry that has copies of the images, `registry.lan:5000/mirror`. Null: "
+    "the images are on the machine already.",
+    "offline.model_path": "The folder of the machine that holds the model's files.",
+    "gpu_fraction": "Share of each GPU's memory that this deployment takes, so that [two can share a "
+    "card](../how-to/share-a-machine.md). Not set: all of it.",
+    "engine_args": "Raw engine flags, for example `{max-num-seqs: 64}`; a switch is `true`. A name in "
+    "upper case is a variable, for example `{OLLAMA_KEEP_ALIVE: 1h}`. They win over the planned ones "
+    "and are checked against the engine's table.",
     "allow": "Rules that this deployment may break.",
     "allow[].rule": "The rule's name.",
     "allow[].reason": "Why, in at least 8 characters. It is printed beside the finding.",
@@ -47,21 +83,22 @@ LOCK: dict[str, str] = {
     "spec_sha256": "Hash of what the spec says. Comments and key order do not count.",
     "knowledge_sha256": "Hash over the presets, tables and templates that were used.",
     "resolved": "What every `auto` became.",
-    "resolved.hardware": "Hardware preset, memory size and count.",
-    "resolved.model": "Model preset, or the folder.",
+    "resolved.hardware": "Hardware preset, memory size and count; an instance; or the profile's file.",
+    "resolved.model": "Model preset, Hugging Face id, folder or file.",
     "resolved.revision": "Commit of the model repository; null: its default branch.",
     "resolved.engine": "The engine.",
     "resolved.engine_version": "Its version.",
     "resolved.quantization": "The checkpoint's quantization.",
     "resolved.target": "What is written.",
     "resolved.parallelism": "How the model is spread.",
-    "resolved.parallelism.tensor": "Devices that share each layer (vLLM).",
-    "resolved.parallelism.layer_split": "Devices that share the layers (llama.cpp).",
-    "resolved.parallelism.replicas": "Whole copies of the deployment; always 1 in this version.",
+    "resolved.parallelism.tensor": "Devices that share each layer (vLLM, TGI).",
+    "resolved.parallelism.layer_split": "Devices that share the layers (llama.cpp, Ollama).",
+    "resolved.parallelism.replicas": "Machines that each run the whole deployment.",
     "resolved.context": "Tokens of one request, prompt and answer.",
-    "resolved.max_num_seqs": "Requests at a time: vLLM's `--max-num-seqs`, llama.cpp's slots.",
+    "resolved.max_num_seqs": "Requests at a time: vLLM's `--max-num-seqs`, slots of llama.cpp and "
+    "Ollama; for TGI what the plan counts on.",
     "resolved.max_num_batched_tokens": "Tokens of one step of the engine.",
-    "resolved.memory_fraction": "vLLM's share of device memory; null for llama.cpp.",
+    "resolved.memory_fraction": "Share of device memory for vLLM or TGI; null for the others.",
     "resolved.kv_cache_dtype": "Element type of the key-value cache.",
     "images": "Container images of the deployment.",
     "images[].ref": "Repository and tag.",
@@ -86,25 +123,25 @@ PLAN: dict[str, str] = {
     "engine.version": "Its version.",
     "engine.image": "The official image; null where it runs without a container.",
     "model": "The model and its checkpoint.",
-    "model.id": "Preset, or a name made from the folder.",
-    "model.hf_id": "Hugging Face id, or the folder.",
+    "model.id": "Preset, or a name made from the folder, the file or the repository.",
+    "model.hf_id": "Hugging Face id, or the folder's or file's name.",
     "model.quantization": "The checkpoint's quantization.",
     "model.params_total": "All parameters.",
     "model.params_active": "Parameters that one token passes through.",
     "model.weights_bytes": "Size of the weight files.",
     "model.weights_basis": "`checkpoint`: the size is published. `computed`: from the shapes.",
     "hardware": "The machine.",
-    "hardware.id": "Preset, memory size and count.",
+    "hardware.id": "Preset, memory size and count; an instance; or the profile's file.",
     "hardware.name": "Name of one device.",
     "hardware.devices": "Devices in the machine.",
-    "hardware.nodes": "Machines; always 1 in this version.",
+    "hardware.nodes": "Equal machines that share the load.",
     "parallelism": "How the model is spread.",
     "parallelism.tensor": "Devices that share each layer.",
     "parallelism.pipeline": "Stages of layers; always 1 in this version.",
     "parallelism.data": "Copies behind one API server.",
-    "parallelism.layer_split": "Devices that share the layers (llama.cpp).",
+    "parallelism.layer_split": "Devices that share the layers (llama.cpp, Ollama).",
     "parallelism.expert": "Whether whole experts are spread over the devices.",
-    "parallelism.replicas": "Copies of the deployment; always 1 in this version.",
+    "parallelism.replicas": "Machines that each run the whole deployment.",
     "memory": "Memory of one replica.",
     "memory.per_device": "GiB on the fullest device.",
     "memory.per_device.visible_gib": "What the driver shows to a program.",
@@ -114,7 +151,8 @@ PLAN: dict[str, str] = {
     "memory.per_device.activation_gib": "Working memory of one step.",
     "memory.per_device.cuda_graph_gib": "CUDA graphs.",
     "memory.per_device.runtime_gib": "Driver context and communication buffers.",
-    "memory.per_device.headroom_gib": "Left free. Below 0 when llama.cpp's plan does not fit.",
+    "memory.per_device.headroom_gib": "Left free. Below 0 when a plan for llama.cpp or Ollama does "
+    "not fit.",
     "memory.host": "The host's own memory.",
     "memory.host.needed_gib": "GiB that the engine needs there beside device memory.",
     "memory.kv_bytes_per_token": "Cache bytes of one token on one device.",
@@ -141,7 +179,7 @@ PLAN: dict[str, str] = {
     "limits.context": "Tokens of one request, prompt and answer.",
     "limits.max_num_seqs": "Requests at a time.",
     "limits.max_num_batched_tokens": "Tokens of one step.",
-    "limits.memory_fraction": "vLLM's share of device memory; null for llama.cpp.",
+    "limits.memory_fraction": "Share of device memory for vLLM or TGI; null for the others.",
     "limits.kv_cache_dtype": "Element type of the cache; `auto`: that of the model.",
     "launch": "How the engine would be started.",
     "launch.argv": "Arguments after the program.",

@@ -1,73 +1,29 @@
-"""Reference pages of the presets: hardware, models, workloads, calibration."""
+"""Reference pages of the presets: models, workloads, calibration."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from infra_gen.knowledge import store
 from infra_gen.model.calibration import ByArchitecture, ByDevices, Calibration, Efficiency
-from infra_gen.model.hardware import DevicePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.sourced import Sourced
 from infra_gen.model.workload import Workload
-from tools.docs_markdown import cell, number, page, table
+from tools.docs_markdown import MARK, cell, number, page, table, value
 
-_MARK = "\\*"
-_ASSUMED = f"{_MARK} assumed or computed, not read somewhere: the preset's note says how."
-
-
-def _value(fact: Sourced[float] | Sourced[int] | None) -> str:
-    if fact is None:
-        return ""
-    return number(fact.value) + (_MARK if fact.assumed else "")
-
-
-def _visible(preset: DevicePreset) -> str:
-    if preset.memory_options:
-        sizes = ", ".join(
-            f"**{o.gib}**" if o.gib == preset.default_memory_gib else str(o.gib)
-            for o in preset.memory_options
-        )
-        return f"{sizes} (RAM)"
-    return _value(preset.visible_gib) or f"95 % of {number(preset.nominal_gib.value)}"
-
-
-def _sources(preset: DevicePreset) -> str:
-    facts = (preset.visible_gib, preset.nominal_gib, preset.bandwidth_gb_s, preset.fp16_tflops)
-    found = [fact.source for fact in facts if fact and fact.source]
-    return "; ".join(dict.fromkeys(found))
-
-
-def hardware_page() -> str:
-    """docs/reference/hardware.md."""
-    rows = []
-    for name in store.names("hardware"):
-        preset = store.load("hardware", name, DevicePreset)
-        rows.append(
-            (
-                f"`{name}`", ", ".join(preset.aliases), _visible(preset),
-                _value(preset.reserved_gib), _value(preset.bandwidth_gb_s),
-                _value(preset.fp16_tflops), _value(preset.fp8_tflops),
-                preset.compute_capability or preset.gfx or "", preset.max_per_node,
-                _sources(preset),
-            )
-        )  # fmt: skip
-    return page(
-        "Hardware",
-        f"{len(rows)} presets, one device each. Write several as `2x4090`, `4090:2` or `h100:8`. An "
-        "Apple chip comes in several memory sizes: `apple-m3-24gb` names one, `apple-m3` alone means "
-        "the size in bold. What a plan may fill is visible minus reserved memory, and on Apple chips "
-        "at most the share that macOS lets the GPU wire.",
-        "GiB are 2^30 bytes, GB/s are 10^9 bytes a second, TFLOPS are dense. " + _ASSUMED,
-        table(
-            ["Name", "Also", "Visible GiB", "Reserved GiB", "GB/s", "FP16 TFLOPS", "FP8 TFLOPS",
-             "Capability", "At most", "Sources"],
-            rows,
-        ),
-        "Each value's own source, the day it was checked and its note are in "
-        "`presets/hardware/<name>.yaml`. Yours is missing? "
-        "[Add a GPU](../../CONTRIBUTING.md#add-a-gpu).",
-    )  # fmt: skip
+_ASSUMED = f"{MARK} assumed or computed, not read somewhere: the preset's note says how."
+_FORMATS = {
+    "safetensors": "Safetensors, for vLLM and TGI",
+    "gguf": "GGUF, for llama.cpp and Ollama",
+}
+_TASKS = {
+    "generate": "Models that write\n\nFor the workloads `chat`, `rag`, `code` and `batch`.",
+    "embed": "Models that embed\n\nFor the workload `embed`: text in, a vector out. "
+    "[How to serve one](../how-to/embeddings.md).",
+    "rerank": "Models that rerank\n\nFor the workload `rerank`: a question and texts in, a score for "
+    "each out.",
+}
 
 
 def _checkpoints(preset: ModelPreset, form: str) -> str:
@@ -75,39 +31,54 @@ def _checkpoints(preset: ModelPreset, form: str) -> str:
     for checkpoint in preset.checkpoints:
         if checkpoint.format == form:
             size = checkpoint.bytes.value
-            label = f"{size / 2**30:.1f}" if size else "size unknown"
+            label = f"{size / 2**30:.{1 if size > 2**30 else 2}f}" if size else "size unknown"
             found.append(f"{checkpoint.quantization} ({label})")
     return ", ".join(found)
 
 
+def _model(preset: ModelPreset) -> tuple[object, ...]:
+    gated = {True: "yes", False: "no", None: "unknown"}[preset.gated.value]
+    quality = preset.quality.value if preset.quality else None
+    return (
+        f"`{preset.id}`", f"`{preset.hf_id}`", _billions(preset.params_total.value),
+        _billions(preset.params_active.value), number(preset.architecture.max_context),
+        preset.license.value or "unknown", gated, "" if quality is None else number(quality),
+        *(_checkpoints(preset, form) for form in _FORMATS),
+    )  # fmt: skip
+
+
+def _billions(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 1e9:.{2 if count < 1e9 else 1}f}"
+
+
+def _scale(presets: list[ModelPreset]) -> str:
+    counted = Counter(p.quality.scale for p in presets if p.quality and p.quality.value is not None)
+    scale = max(counted, key=lambda name: (counted[name], name), default=None)
+    return f"Quality: {scale}." if scale else "No measure of quality is known for these."
+
+
 def models_page() -> str:
     """docs/reference/models.md."""
-    rows = []
-    for name in store.names("models"):
-        preset = store.load("models", name, ModelPreset)
-        gated = {True: "yes", False: "no", None: "unknown"}[preset.gated.value]
-        active = preset.params_active.value or 0
-        rows.append(
-            (
-                f"`{name}`", f"`{preset.hf_id}`", f"{(preset.params_total.value or 0) / 1e9:.1f}",
-                f"{active / 1e9:.1f}", number(preset.architecture.max_context),
-                preset.license.value or "unknown", gated,
-                _checkpoints(preset, "safetensors"), _checkpoints(preset, "gguf"),
-            )
-        )  # fmt: skip
+    presets = [store.load("models", name, ModelPreset) for name in store.names("models")]
+    head = (
+        "Name", "Hugging Face id", "Parameters", "Active", "Context", "Licence", "Gated", "Quality",
+        *_FORMATS.values(),
+    )  # fmt: skip
+    parts = []
+    for task, title in _TASKS.items():
+        these = [preset for preset in presets if preset.task == task]
+        parts.append(f"## {title} {_scale(these)}\n\n{table(head, map(_model, these))}")
     return page(
         "Models",
-        f"{len(rows)} presets. `model: auto` takes only those with a known licence and no access "
-        "form, and of those only checkpoints whose size is known. A Hugging Face id of a preset works "
-        "as its name. Any other model: [your own folder](../how-to/own-model-folder.md).",
+        f"{len(presets)} presets. `model: auto` takes only those with a known licence and no access "
+        "form, and of those only checkpoints whose size is known, [the best measured first]"
+        "(../explanation/choosing.md). A Hugging Face id of a preset works as its name. Any other "
+        "model: [a model of your own](../how-to/your-own-model.md).",
         "Parameters in 10^9, checkpoint sizes in GiB, context in tokens.",
-        table(
-            ["Name", "Hugging Face id", "Parameters", "Active", "Context", "Licence", "Gated",
-             "Safetensors, for vLLM", "GGUF, for llama.cpp"],
-            rows,
-        ),
-        "Sources are in `presets/models/<name>.yaml`.",
-    )  # fmt: skip
+        *parts,
+        "## More\n\nSources are in `presets/models/<name>.yaml`; `infra-gen show NAME` prints them. Yours "
+        "is missing? [Add a model](../../CONTRIBUTING.md#add-a-model).",
+    )
 
 
 def workloads_page() -> str:
@@ -115,8 +86,8 @@ def workloads_page() -> str:
     loaded = [store.workload(name) for name in store.names("workloads")]
     rows = [
         (
-            f"`{one.id}`", one.name, _value(one.input_tokens.p50), _value(one.input_tokens.p95),
-            _value(one.output_tokens.p50), _value(one.output_tokens.p95), _value(one.think_s),
+            f"`{one.id}`", one.name, one.task, value(one.input_tokens.p50), value(one.input_tokens.p95),
+            value(one.output_tokens.p50), value(one.output_tokens.p95), value(one.think_s),
         )
         for one in loaded
     ]  # fmt: skip
@@ -124,9 +95,20 @@ def workloads_page() -> str:
     return page(
         "Workloads",
         "What one request looks like, and how long a person pauses before the next. Token counts "
-        "are read as log-normal distributions through these two points. " + _ASSUMED,
+        "are read as log-normal distributions through these two points. A workload is for models of "
+        "its kind: `generate`, `embed` or `rerank`. " + _ASSUMED,
         table(
-            ["Name", "What", "In, median", "In, p95", "Out, median", "Out, p95", "Pause, s"], rows
+            [
+                "Name",
+                "What",
+                "Kind",
+                "In, median",
+                "In, p95",
+                "Out, median",
+                "Out, p95",
+                "Pause, s",
+            ],
+            rows,
         ),
         *notes,
     )

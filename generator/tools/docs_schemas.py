@@ -11,8 +11,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from infra_gen.model.lock import Lock
+from infra_gen.model.names import RESERVED_TARGETS
 from infra_gen.model.plan_document import PlanDocument
-from infra_gen.model.spec import RESERVED_ENGINES, RESERVED_KEYS, RESERVED_TARGETS, Spec
+from infra_gen.model.profile import Profile
+from infra_gen.model.spec import RESERVED_KEYS, Spec
 from tools.docs_markdown import page, table
 from tools.docs_meanings import LOCK, PLAN, SPEC
 
@@ -67,16 +69,20 @@ def _default(field: FieldInfo) -> str:
     return "not set" if value is None else f"`{value}`"
 
 
-def _record_of(annotation: Any) -> tuple[type[BaseModel], str] | None:
-    """The record inside an annotation, and what marks its keys as those of one of many."""
+# Described on a page of their own.
+_ELSEWHERE: tuple[type[BaseModel], ...] = (Profile,)
+
+
+def _records_of(annotation: Any) -> Iterator[tuple[type[BaseModel], str]]:
+    """The records inside an annotation, and what marks their keys as those of one of many."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, ""
+        if annotation not in _ELSEWHERE:
+            yield annotation, ""
+        return
+    many = {tuple: "[]", dict: ".*"}.get(get_origin(annotation), "")
     for inner in get_args(annotation):
-        found = _record_of(inner)
-        if found:
-            many = {tuple: "[]", dict: ".*"}.get(get_origin(annotation), "")
-            return found[0], many + found[1]
-    return None
+        for record, mark in _records_of(inner):
+            yield record, many + mark
 
 
 def keys_of(record: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -84,9 +90,8 @@ def keys_of(record: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fi
     for name, field in record.model_fields.items():
         path = f"{prefix}{field.alias or name}"
         yield path, field
-        inner = _record_of(field.annotation)
-        if inner:
-            yield from keys_of(inner[0], f"{path}{inner[1]}.")
+        for inner, mark in _records_of(field.annotation):
+            yield from keys_of(inner, f"{path}{mark}.")
 
 
 def _rows(
@@ -107,9 +112,7 @@ def _rows(
 def spec_page() -> str:
     """docs/reference/spec.md."""
     reserved = [(f"`{key}`", purpose) for key, purpose in RESERVED_KEYS.items()]
-    reserved += [(f"`engine: {name}`", "another engine") for name in RESERVED_ENGINES]
     reserved += [(f"`target: {name}`", "another target") for name in RESERVED_TARGETS]
-    reserved.append(("`serve.exposure: lan`, `public`", "the allow-list proxy"))
     return page(
         "infra-gen.yaml",
         "The spec: what you ask for. `infra-gen new` writes it with a comment on each key. It is "

@@ -12,11 +12,17 @@ import pytest
 from infra_gen import api
 from infra_gen.cli.main import run
 from infra_gen.cli.options import Asked, spec_from
+from infra_gen.engines.registry import ENGINES
+from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
+from infra_gen.model.names import ENGINE_NAMES, TARGET_NAMES
 from infra_gen.model.plan import Plan, Point
 from infra_gen.model.spec import Spec
+from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.rules.registry import RULES
-from tools import docs, docs_blocks, docs_cli, docs_example
+from infra_gen.stack.proxy import VERSION as CADDY_VERSION
+from infra_gen.targets.registry import TARGETS
+from tools import docs, docs_alerts, docs_blocks, docs_cli, docs_example
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -69,6 +75,42 @@ class TestGenerated:
     def test_every_spec_key_is_in_the_reference(self) -> None:
         page = text_of(ROOT / "docs/reference/spec.md")
         assert all(f"| `{key}` |" in page for key in Spec.model_fields)
+
+    @pytest.mark.parametrize(
+        ("kind", "page"),
+        [
+            ("hardware", "hardware"),
+            ("instances", "hardware"),
+            ("models", "models"),
+            ("workloads", "workloads"),
+        ],
+    )
+    def test_every_preset_is_in_the_reference(self, kind: str, page: str) -> None:
+        text = text_of(ROOT / f"docs/reference/{page}.md")
+        assert [name for name in store.names(kind) if f"\n| `{name}` |" not in text] == []
+
+    def test_nobody_sees_a_control_character(self) -> None:
+        assert [path for path in PAGES if "\b" in text_of(path)] == []
+
+
+class TestNames:
+    def test_registries_and_pages_hold_the_same_engines(self) -> None:
+        known = set(ENGINE_NAMES)
+        assert known == set(ENGINES) == set(SIZINGS) == set(docs_alerts.EXAMPLES)
+        titles = {name: engine_info(name).facts.title for name in known}
+        for page in ("reference/engines", "reference/alerts"):
+            text = text_of(ROOT / f"docs/{page}.md")
+            assert all(f"\n## {title}\n" in text for title in titles.values()), page
+        choosing = text_of(ROOT / "docs/explanation/choosing-an-engine.md")
+        assert all(engine_info(name).version in choosing for name in known)
+
+    def test_registries_and_pages_hold_the_same_targets(self) -> None:
+        assert set(TARGETS) == set(TARGET_NAMES)
+        run_page = text_of(ROOT / "docs/explanation/what-was-run.md")
+        head = run_page.split("## Engine by target")[1].strip().splitlines()[0].lower()
+        for name in TARGET_NAMES:
+            assert f"`{name}`" in text_of(ROOT / "docs/reference/spec.md")
+            assert name in head, "a column that says what was run on it"
 
 
 class TestLinks:
@@ -214,6 +256,9 @@ class TestWorkedExample:
         factor = float(values["vllm_activation_factor.dense"])
         assert f"({factor:.1f} dense, {values['vllm_activation_factor.moe']} for experts)" in page
         assert f"vLLM {values['engine_init_s.vllm']} s, llama.cpp" in page
+        tgi, ollama = values["engine_init_s.tgi"], values["engine_init_s.ollama"]
+        assert f"TGI {tgi} s, Ollama {ollama} s" in page
+        assert f"KV = {values['tgi_wiggle_room']} x f x visible" in page
 
 
 def test_pages_do_not_name_places_of_one_machine() -> None:
@@ -224,6 +269,14 @@ def test_pages_do_not_name_places_of_one_machine() -> None:
         assert scratch not in text, path
 
 
-@pytest.mark.parametrize(("version", "engine"), [("0.33.0", "vllm"), ("11669", "llama.cpp")])
+@pytest.mark.parametrize(
+    ("version", "engine"),
+    [("0.33.0", "vllm"), ("11669", "llama.cpp"), ("3.3.7", "tgi"), ("0.32.15", "ollama")],
+)
 def test_versions_in_prose_are_the_pinned_ones(version: str, engine: str) -> None:
     assert engine_info(engine).version == version, "change the prose that names the old version"
+
+
+def test_the_proxys_version_in_prose_is_the_pinned_one() -> None:
+    for page in ("how-to/expose", "explanation/what-was-run"):
+        assert CADDY_VERSION in text_of(ROOT / f"docs/{page}.md")
