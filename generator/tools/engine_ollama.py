@@ -229,9 +229,12 @@ def build_ollama(args: argparse.Namespace) -> Table:
         "sampled": [args.version],
         "sources": [source],
         "llama_cpp_build": int(build.removeprefix("b")),
-        "dialect": dict.fromkeys(
-            ("underscores", "abbreviations", "equals", "dotted_json", "bool_values"), False
-        ),
+        "dialect": {
+            **dict.fromkeys(
+                ("underscores", "abbreviations", "equals", "dotted_json", "bool_values"), False
+            ),
+            "subcommands": ["serve"],
+        },
         "default_port": int(str(host).rpartition(":")[2]),
         "endpoints": OLLAMA_ENDPOINTS,
         "env_unknown": "ignore",

@@ -25,10 +25,10 @@ from infra_gen import api
 from infra_gen.lifecycle.spec_file import read_spec
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Arg, EnvVar, Service, Stack
-from infra_gen.targets import quadlet
 from infra_gen.targets.health import health_command
 from infra_gen.targets.placement import container_placement, words
-from infra_gen.targets.quadlet_names import secret_name
+from infra_gen.targets.quadlet import target as quadlet
+from infra_gen.targets.quadlet.names import secret_name
 
 pytestmark = pytest.mark.live
 

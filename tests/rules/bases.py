@@ -17,6 +17,7 @@ from infra_gen.rules import registry
 from infra_gen.rules.deployment import read_deployment
 from infra_gen.rules.subject import Subject
 
+_SMALL: dict[str, Any] = {"hardware": "rtx-3090", "load": {"users": 4}, "model": "qwen3-8b"}
 BASES: dict[str, dict[str, Any]] = {
     "apple-m3": {"hardware": "apple-m3", "load": {"users": 5}, "model": "qwen3-1.7b"},
     "2x4090": {"hardware": "2x4090", "load": {"users": 40}, "model": "qwen3-32b"},
@@ -39,6 +40,32 @@ BASES: dict[str, dict[str, Any]] = {
         "model": "qwen3-8b",
         "engine": "vllm",
         "image": "official",
+    },
+    "tgi": {"hardware": "2x4090", "load": {"users": 4}, "model": "qwen3-32b", "engine": "tgi"},
+    "ollama": {**_SMALL, "engine": "ollama"},
+    "lan": {**_SMALL, "engine": "vllm", "serve": {"exposure": "lan", "host": "box.lan"}},
+    "public": {
+        **_SMALL,
+        "engine": "llama.cpp",
+        "serve": {"exposure": "public", "host": "ai.example.com"},
+    },
+    "systemd": {
+        **_SMALL,
+        "engine": "llama.cpp",
+        "target": "systemd",
+        "serve": {"exposure": "lan", "host": "box.lan"},
+    },
+    "quadlet": {**_SMALL, "engine": "vllm", "target": "quadlet"},
+    "mac-ollama": {
+        "hardware": "apple-m3",
+        "load": {"users": 5},
+        "model": "qwen3-1.7b",
+        "engine": "ollama",
+    },
+    "offline": {
+        **_SMALL,
+        "engine": "vllm",
+        "offline": {"mirror": "registry.lan:5000", "model_path": "/srv/models"},
     },
 }
 

@@ -67,7 +67,7 @@ def test_junk_in_any_place_is_judged(base: str, file: str) -> None:
             registry.run(replace(subject, deployment=changed))
 
 
-@pytest.mark.parametrize("base", ["2x4090", "apple-m3"])
+@pytest.mark.parametrize("base", ["2x4090", "apple-m3", "lan", "ollama", "systemd", "quadlet"])
 def test_broken_text_in_any_file_is_judged(base: str) -> None:
     subject = subject_of({"base": base})
     files = {path: file.text for path, file in built(base).tree.items()}
@@ -95,4 +95,4 @@ def test_the_order_of_files_does_not_matter() -> None:
     backwards = dict(reversed(list(files.items())))
     other = registry.run(replace(subject, deployment=read_deployment(backwards)))
     assert one == other
-    assert len(one) == 3
+    assert {finding.rule for finding in one} >= {"flag-unknown", "port-on-all-interfaces"}

@@ -107,8 +107,8 @@ def test_a_finding_is_fit_to_print(slug: str, case: dict[str, Any]) -> None:
 def test_what_the_spec_allows_is_kept_with_its_reason() -> None:
     case = {
         "base": "cpu",
-        "edits": [{"file": "compose.yaml", "regex": r"^    restart: unless-stopped$",
-                   "new": "    restart: 'no'", "times": "2"}],
+        "edits": [{"file": "compose.yaml", "regex": rf"^  {name}:\n((?:    .*\n|\n)*?)    restart: .*\n",
+                   "new": rf"  {name}:\n\1    restart: 'no'\n"} for name in ("engine", "prometheus")],
     }  # fmt: skip
     subject = subject_of(case)
     spec = subject.spec.model_validate(

@@ -20,9 +20,12 @@ from infra_gen.model.plan import (
 from infra_gen.model.stack import (
     Alert,
     Arg,
+    ConfigMount,
+    ConfigPath,
     Devices,
     Download,
     EnvVar,
+    GpuProof,
     Image,
     ListenAddress,
     Mount,
@@ -42,15 +45,16 @@ GPU = Machine(
     devices=2, memory_kind="discrete", visible_gib=44.4, reserved_gib=0.0, usable_gib=40.0,
     bandwidth_gb_s=864.0, fp16_tflops=362.0, fp8_tflops=733.0, compute_capability="8.9", gfx=None,
     cpu_cores=32, vector_extensions=(), interconnect="pcie", interconnect_gb_s=32.0,
+    accelerator="cuda",
 )  # fmt: skip
 MAC = replace(
     GPU, id="apple-m3-16gb", name="Apple M3, 16 GB", vendor="apple", family="m3", os="macos",
     arch="arm64", devices=1, memory_kind="unified", visible_gib=16.0, reserved_gib=4.0,
-    compute_capability=None, assumptions=("8 GPU cores are assumed.",),
+    compute_capability=None, accelerator="metal", assumptions=("8 GPU cores are assumed.",),
 )  # fmt: skip
 CPU = replace(
     GPU, id="cpu-x86", name="x86-64 server", vendor="cpu", family="x86-64-v3", devices=1,
-    memory_kind="host", visible_gib=32.0, compute_capability=None,
+    memory_kind="host", visible_gib=32.0, compute_capability=None, accelerator="cpu",
 )  # fmt: skip
 
 
@@ -61,6 +65,9 @@ def plan(machine: Machine, engine: str, target: str, gib: float) -> Plan:
         engine=engine,
         engine_version="b10900" if gguf else "0.33.0",
         target=target,
+        runtime="native" if target == "launchd" else "container",
+        task="generate",
+        model_word="qwen3",
         model_id="qwen3",
         model_name="Qwen3 8B" if gguf else "Qwen3 32B",
         hf_id="Qwen/Qwen3-8B" if gguf else "Qwen/Qwen3-32B",
@@ -145,16 +152,17 @@ METRICS = Service(
     name="prometheus",
     program=("/bin/prometheus",),
     argv=(
-        Arg("--config.file", "/etc/prometheus/prometheus.yml", "What to scrape."),
+        Arg("--config.file", ConfigPath("monitoring/prometheus.yml"), "What to scrape."),
         Arg("--storage.tsdb.path", VolumePath("metrics"), "On a volume, to outlive the container."),
         Arg("--storage.tsdb.retention.time", "15d", "Older samples are deleted."),
     ),
     image=Image("prom/prometheus", "v3.5.3", None, "never", "65534:65534", "docs"),
     ports=(Port("http", 9090, 9090),),
     mounts=(Mount("metrics", "/prometheus", False, "The samples."),),
+    configs=(ConfigMount("monitoring", "/etc/prometheus", "what to read"),),
     equals_dialect=True,
 )
-KEY = Secret("API_KEY", "VLLM_API_KEY", "Clients must present it.")
+KEY = Secret("API_KEY", "VLLM_API_KEY", "Clients must present it.", made=True)
 TOKEN = Secret("HF_TOKEN", "HF_TOKEN", "For models behind a form.", required=False)
 
 
@@ -184,7 +192,7 @@ def vllm_stack() -> Stack:
         probe=Probe("/health", 8000, 10, 5, 3, 1800, "python"),
         mounts=(replace(models, read_only=True), Mount("cache", "/cache", False, "Kernels.")),
         secrets=(KEY,),
-        devices=Devices("nvidia", 2),
+        devices=Devices("nvidia", 2, "cuda"),
         resources=Resources(memory_mib=65536, shm_mib=4096),
         stop_seconds=45,
         needs=("fetch",),
@@ -227,6 +235,7 @@ def llama_stack(target: Literal["compose", "launchd"]) -> Stack:
         env=(EnvVar("LLAMA_ARG_LOG_TIMESTAMPS", "1", "Times in the log."),),
         image=image,
         native=NativeInstall(
+            "archive",
             "b10900",
             "https://github.com/ggml-org/llama.cpp/releases/download/b10900/"
             "llama-b10900-bin-macos-arm64.tar.gz",
@@ -234,19 +243,28 @@ def llama_stack(target: Literal["compose", "launchd"]) -> Stack:
             "llama-b10900/llama-server",
             None,
             "releases of ggml-org/llama.cpp",
+            folder="llama-b10900",
         ),
         ports=(Port("http", 8080, 8080),),
         probe=Probe("/health", 8080, 10, 5, 3, 600, "curl"),
         mounts=(replace(models, read_only=True),),
         secrets=(
-            Secret("API_KEY", "LLAMA_API_KEY", "Clients present it.", file_flag="--api-key-file"),
+            Secret(
+                "API_KEY",
+                "LLAMA_API_KEY",
+                "Clients present it.",
+                file_flag="--api-key-file",
+                made=True,
+            ),
         ),
         stop_seconds=30,
         needs=("fetch",),
         alerts=ALERTS,
         metrics_path="/metrics",
         metrics_secret="API_KEY",
-        gpu_log=r"offloaded \([0-9][0-9]*\)/\1 layers to GPU",
+        gpu_proof=GpuProof((), r"offloaded \([0-9][0-9]*\)/\1 layers to GPU")
+        if target == "launchd"
+        else None,
     )
     fetch = Service(
         role="fetch",

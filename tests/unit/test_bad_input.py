@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from infra_gen.cli.main import run
+from infra_gen.knowledge import store
+from infra_gen.model.llm import ModelPreset
 
 H100 = ["--hardware", "h100"]
 SPEC = "version: 1\nname: chat\nhardware: h100\n"
@@ -49,18 +51,45 @@ FLAGS_AND_WORDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "count twice": (["-H", "2x4090:2"], ("count twice", "2x4090")),
     "no devices": (["-H", "0xh100"], ("names 0 devices",)),
     "no devices, suffix": (["-H", "h100:0"], ("names 0 devices",)),
-    "too many": (["-H", "9xh100"], ("at most 8", "several nodes")),
+    "too many": (["-H", "9xh100"], ("at most 8", "several machines", "nodes")),
     "too many, digits": (["-H", "16x4090"], ("at most",)),
     "one a machine": (["-H", "2xapple-m3"], ("one device a machine",)),
     "memory never sold": (["-H", "apple-m3-17gb"], ("not sold with 17 GB", "apple-m3-16gb")),
     "hardware missing": (["--users", "5"], ("--hardware is missing",)),
     "model typo": ([*H100, "-m", "qwen3-8bb"], ("unknown model", "qwen3-8b")),
     "model folder": ([*H100, "-m", "./nothing"], ("no such folder", "nothing")),
-    "model gguf": ([*H100, "-m", "some.gguf"], ("GGUF files of your own",)),
+    "model gguf": ([*H100, "-m", "some.gguf"], ("no such file", "some.gguf")),
     "model empty": ([*H100, "-m", ""], ("model",)),
     "engine typo": ([*H100, "--engine", "vlm"], ("did you mean", "vllm")),
-    "engine later": ([*H100, "--engine", "tgi"], ("not built yet",)),
-    "engine later 2": ([*H100, "--engine", "ollama"], ("not built yet",)),
+    "tgi on a Mac": (["-H", "apple-m3", "--engine", "tgi"], ("no build", "llama.cpp")),
+    "tgi without containers": ([*H100, "--engine", "tgi", "--target", "systemd"], ("no build",)),
+    "mirror alone": ([*H100, "--mirror", "registry.lan:5000"], ("--mirror needs --offline",)),
+    "mirror an address": (
+        [*H100, "--mirror", "https://x", "--offline", "/models"],
+        ("offline.mirror", "https://x"),
+    ),
+    "offline relative": ([*H100, "--offline", "models"], ("offline.model_path",)),
+    "exposure typo": ([*H100, "--exposure", "lam"], ("did you mean", "lan")),
+    "exposure without host": ([*H100, "--exposure", "lan"], ("serve.host", "certificate")),
+    "host on loopback": ([*H100, "--host", "a.lan"], ("serve.exposure", "lan or public")),
+    "host with a scheme": (
+        [*H100, "--exposure", "lan", "--host", "https://a.lan"],
+        ("serve.host",),
+    ),
+    "tls typo": ([*H100, "--exposure", "lan", "--tls", "acne"], ("did you mean", "acme")),
+    "gpu fraction zero": ([*H100, "--gpu-fraction", "0"], ("gpu_fraction",)),
+    "gpu fraction above one": ([*H100, "--gpu-fraction", "1.5"], ("gpu_fraction",)),
+    "nodes zero": ([*H100, "--nodes", "0"], ("hardware.nodes.count",)),
+    "profile missing": (["-H", "./mine.yaml"], ("no such hardware profile", "detect")),
+    "embeds, does not chat": ([*H100, "-m", "bge-m3"], ("embed", "--task embed")),
+    "flag for ollama": (
+        [*H100, "--engine", "ollama", "--set", "num-ctx=1"],
+        ("has no flags", "num-ctx"),
+    ),
+    "variable misspelt": (
+        [*H100, "--engine", "ollama", "--set", "OLLAMA_NUM_PARALEL=1"],
+        ("does not read", "OLLAMA_NUM_PARALLEL"),
+    ),
     "engine version": (
         [*H100, "--engine", "vllm", "--engine-version", "0.0.1"],
         ("0.0.1", "not in the flag tables"),
@@ -71,8 +100,8 @@ FLAGS_AND_WORDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "target later 2": ([*H100, "--target", "kubernetes"], ("not built yet",)),
     "compose on Metal": (["-H", "apple-m3", "--target", "compose"], ("Metal", "launchd")),
     "launchd on Linux": ([*H100, "--target", "launchd"], ("macOS only", "compose")),
-    "vllm on Apple": (["-H", "apple-m3", "--engine", "vllm"], ("Metal", "llama.cpp")),
-    "vllm on CPU": (["-H", "cpu", "--engine", "vllm"], ("CPU", "llama.cpp")),
+    "systemd on a Mac": (["-H", "apple-m3", "--target", "systemd"], ("launchd",)),
+    "vllm on Apple": (["-H", "apple-m3", "--engine", "vllm"], ("macos", "llama.cpp")),
     "workload typo": ([*H100, "--workload", "chatt"], ("did you mean", "chat")),
     "workload path": ([*H100, "--workload", "../../x"], ("unknown workload",)),
     "quantization typo": ([*H100, "--quantization", "fp88"], ("did you mean", "fp8")),
@@ -94,7 +123,7 @@ FLAGS_AND_WORDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "name empty": ([*H100, "--name", ""], ("name",)),
     "name long": ([*H100, "--name", "a" * 41], ("2 to 40",)),
     "name path": ([*H100, "--name", "../up"], ("a-z, 0-9",)),
-    "port zero": ([*H100, "--port", "0"], ("serve.port", "1024")),
+    "port zero": ([*H100, "--port", "0"], ("serve.port", "or equal to 1")),
     "port low": ([*H100, "--port", "80"], ("serve.port", "1024")),
     "port high": ([*H100, "--port", "65536"], ("serve.port", "65535")),
     "port a word": ([*H100, "--port", "http"], ("integer",)),
@@ -133,10 +162,14 @@ def test_bad_points(point: str, capsys: Printed) -> None:
 
 def test_context_beyond_some_models_leaves_the_others(capsys: Printed) -> None:
     """`auto` must not take a model whose context ends earlier."""
-    assert run(["plan", *H100, "--context", "100k", "--json"]) == 0
-    plan = json.loads(capsys.readouterr().out)
-    assert plan["limits"]["context"] == 102_400
-    assert any("its context ends at" in a["why_not"] for a in plan["alternatives"])
+    small = ["-H", "rtx-3060-12gb", "--engine", "llama.cpp"]
+    assert run(["plan", *small, "--json"]) == 0
+    usual = json.loads(capsys.readouterr().out)["model"]["id"]
+    ends = store.load("models", usual, ModelPreset).architecture.max_context
+    assert run(["plan", *small, "--context", str(ends + 1), "--json"]) in (0, 5)
+    said = capsys.readouterr()
+    assert f'"id": "{usual}"' not in said.out
+    assert "its context ends at" in said.out + said.err
 
 
 def test_spec_and_flags_exclude_each_other(capsys: Printed) -> None:
@@ -188,7 +221,7 @@ BAD_SPECS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "wrong type": (SPEC + "load:\n  users: many\n", (":5", "load.users", "'many'")),
     "a list for a word": (SPEC + "model: [qwen3-8b]\n", (":4", "model")),
     "number out of range": (SPEC + "serve: {port: 1}\n", (":4", "serve.port", "1024")),
-    "engine typo": (SPEC + "engine: vlm\n", (":4", "engine", "'vllm' or 'llama.cpp'")),
+    "engine typo": (SPEC + "engine: vlm\n", (":4", "engine", "'llama.cpp' or 'ollama'")),
     "newer": ("version: 2\nname: chat\nnew-key: 1\n", (":1", "newer", "upgrade")),
     "version a boolean": ("version: true\nname: chat\nhardware: h100\n", (":1", "version")),
     "conflict": (SPEC + "<<<<<<< ours\nmodel: a\n=======\n", (":4", "merge conflict")),
@@ -197,17 +230,32 @@ BAD_SPECS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "bad name": (SPEC.replace("chat", "My Chat"), (":2", "a-z, 0-9")),
     "python tag": (SPEC + "model: !!python/object/apply:os.mkdir [hacked]\n", ("model",)),
     "python tag, new": (SPEC + "model: !!python/name:os.system\n", ("model",)),
-    "exposure lan": (SPEC + "serve:\n  exposure: lan\n", (":5", "not build yet")),
-    "exposure public": (SPEC + "serve: {exposure: public}\n", ("not build yet",)),
-    "engine tgi": (SPEC + "engine: tgi\n", (":4", "not build yet")),
-    "engine ollama by name": (SPEC + "engine: {name: ollama}\n", ("not build yet",)),
+    "exposure lan": (SPEC + "serve:\n  exposure: lan\n", ("serve.host", "certificate")),
+    "exposure public": (SPEC + "serve: {exposure: public}\n", (":4", "serve.host")),
+    "host and tls": (
+        SPEC + "serve:\n  port: 9000\n  host: a.lan\n",
+        ("serve.exposure", "lan or public"),
+    ),
+    "certificate without key": (
+        SPEC + "serve:\n  exposure: lan\n  tls: {certificate: /c.pem}\n",
+        (":6", "serve.tls.key"),
+    ),
+    "nodes: one": (SPEC.replace("h100", "{nodes: {count: 1, each: h100}}"), ("count",)),
+    "nodes: no machine": (SPEC.replace("h100", "{nodes: {count: 2}}"), ("hardware",)),
+    "profile inline, both": (
+        SPEC.replace("h100", "{hardware: h100, device: {name: x, vendor: nvidia, arch: x86_64}}"),
+        ("hardware",),
+    ),
     "target helm": (SPEC + "target: helm\n", ("not build yet",)),
     "target kubernetes": (SPEC + "target: kubernetes\n", ("not build yet",)),
-    "offline": (SPEC + "offline: {mirror: x}\n", ("not build yet", "air-gapped")),
+    "offline": (SPEC + "offline: {mirror: x}\n", (":4", "offline.model_path is missing")),
     "kubernetes": (SPEC + "kubernetes: {namespace: x}\n", ("not build yet",)),
     "patches": (SPEC + "patches: [x]\n", ("not build yet",)),
-    "tls": (SPEC + "serve: {tls: x}\n", (":4", "not build yet")),
-    "storage size": (SPEC + "storage: {size: 5}\n", ("not build yet",)),
+    "tls": (SPEC + "serve: {tls: x}\n", (":4", "serve.tls")),
+    "storage too small": (
+        SPEC + "model: qwen3-32b\nstorage: {size: 5}\n",
+        ("storage.size", "5 GiB", "alone is"),
+    ),
     "reason too short": (SPEC + "allow: [{rule: x, reason: no}]\n", ("reason",)),
     "engine argument a list": (SPEC + "engine_args: {a: [1]}\n", ("engine_args",)),
 }

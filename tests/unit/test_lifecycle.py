@@ -205,10 +205,10 @@ def test_replanning_prints_old_and_new(chat: Path, capsys: Printed) -> None:
 
 
 def better_model() -> dict[str, object]:
-    """Qwen3-8B again, a month newer, with more parameters: `auto` would take it."""
+    """Qwen3-8B again, with a higher value on the same scale: `auto` would take it."""
     document = json.loads(json.dumps(store.index()["models"]["qwen3-8b"]))
     document.update(id="qwen9-9b", name="Qwen9 9B", aliases=[])
-    document["params_total"]["value"] += 10**12
+    document["quality"]["value"] = 99.0
     return dict(document)
 
 

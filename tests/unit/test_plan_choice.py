@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from infra_gen import api
+from infra_gen.building import gather
 from infra_gen.cli.options import Asked, spec_from
 from infra_gen.errors import DoesNotFitError, UsageError
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine, split_count
-from infra_gen.model.llm import Architecture, ModelPreset
+from infra_gen.model.facts import Facts, ModelFacts
+from infra_gen.model.llm import Architecture, ModelPreset, Quality
 from infra_gen.model.plan import Plan
+from infra_gen.model.sourced import Sourced
 from infra_gen.plan import load
+from infra_gen.plan.candidates import model_order
 from infra_gen.plan.legality import divisors, tensor_parallel_problem
 from infra_gen.plan.quantization import vllm_can_run
 
@@ -208,3 +214,85 @@ def test_marketing_sizes_are_never_used() -> None:
         if machine.memory_kind == "discrete":
             nominal = store.index()["hardware"][name]["nominal_gib"]["value"]
             assert machine.visible_gib < nominal
+
+
+def facts_of(*presets: ModelPreset, workload: str = "chat") -> Facts:
+    spec = spec_from(Asked(hardware="h100", workload=workload))
+    facts, _ = gather(spec, Path(), None)
+    return replace(facts, models=tuple(map(ModelFacts, presets)) or facts.models)
+
+
+def measured(name: str, value: float | None, scale: str = "one", billions: int = 8) -> ModelPreset:
+    """A model that `auto` may take, of that quality and size."""
+    quality = Quality(
+        value=value, scale=scale, source="a", checked=date(2026, 1, 1), note="not measured"
+    )
+    size = Sourced[int](value=billions * 10**9, source="a", checked=date(2026, 1, 1))
+    return store.load("models", "qwen3-8b", ModelPreset).model_copy(
+        update={"id": name, "quality": quality, "params_total": size}
+    )
+
+
+def ordered(*presets: ModelPreset) -> list[str]:
+    return [m.preset.id for m in model_order(facts_of(*presets))]
+
+
+@pytest.mark.parametrize(
+    ("presets", "expected"),
+    [
+        ([measured("old-72b", 9.4, billions=72), measured("new-27b", 37.7)], "new-27b old-72b"),
+        ([measured("a", 5.0), measured("b", 5.0, billions=9)], "b a"),
+        ([measured("a", 5.0), measured("b", 5.0)], "b a"),
+        ([measured("poor", 0.5), measured("unmeasured", None, billions=900)], "poor unmeasured"),
+        ([measured("a", None, billions=1), measured("b", None, billions=2)], "b a"),
+        (
+            [measured("a", 1.0), measured("b", 2.0), measured("other-scale", 99.0, "two")],
+            "b a other-scale",
+        ),
+        ([measured("a", None, "two"), measured("b", 1.0), measured("c", None, "two")], "b c a"),
+    ],
+    ids=["quality", "size", "name", "unmeasured", "none", "two scales", "values, not scales"],
+)
+def test_models_are_ranked_by_quality(presets: list[ModelPreset], expected: str) -> None:
+    for mixed in permutations(presets):
+        assert " ".join(ordered(*mixed)) == expected
+
+
+def test_a_preset_without_the_field_ranks_as_unmeasured() -> None:
+    bare = measured("bare", None, billions=900).model_copy(update={"quality": None})
+    assert ordered(bare, measured("poor", 0.5)) == ["poor", "bare"]
+
+
+def test_auto_ranks_only_what_it_may_take() -> None:
+    gated = Sourced[bool](value=True, source="a", checked=date(2026, 1, 1))
+    shut = measured("shut", 99.0).model_copy(update={"gated": gated})
+    assert ordered(shut, measured("open", 1.0)) == ["open"]
+    for model in model_order(facts_of(workload="embed")):
+        assert model.preset.task == "embed"
+
+
+def test_a_named_model_is_not_ranked() -> None:
+    facts = replace(facts_of(measured("a", 1.0), measured("b", 2.0)), auto_model=False)
+    assert [m.preset.id for m in model_order(facts)] == ["a", "b"]
+
+
+def test_presets_of_a_task_are_on_one_scale_and_most_have_a_value() -> None:
+    for task in ("generate", "embed", "rerank"):
+        presets = [p for p in store.models() if p.task == task]
+        found = [p.quality for p in presets if p.quality]
+        assert len({quality.scale for quality in found}) == 1
+        assert len(found) == len(presets)
+        assert sum(quality.value is not None for quality in found) * 3 >= 2 * len(presets)
+
+
+def test_generations_of_one_size_are_in_the_order_that_people_expect() -> None:
+    ranked = [m.preset.id for m in model_order(facts_of())]
+    for better, worse in (
+        ("qwen3.6-27b", "qwen3.5-27b"),
+        ("qwen3.5-27b", "qwen3-32b"),
+        ("qwen3-32b", "qwen2.5-32b-instruct"),
+        ("qwen3.6-27b", "qwen2.5-72b-instruct"),
+        ("gpt-oss-120b", "gpt-oss-20b"),
+        ("qwen3-8b", "qwen3-1.7b"),
+    ):
+        assert ranked.index(better) < ranked.index(worse)

@@ -112,12 +112,13 @@ class TestBeyond:
         assert engine.ports[0].host is None
 
 
-class TestOffline:
-    OFFLINE = {"mirror": "registry.lan:5000/ai", "model_path": "/srv/models/qwen3-8b"}
+OFFLINE = {"mirror": "registry.lan:5000/ai", "model_path": "/srv/models/qwen3-8b"}
 
+
+class TestOffline:
     @pytest.mark.parametrize("engine", ["vllm", "tgi"])
     def test_nothing_downloads_and_images_come_from_the_mirror(self, engine: str) -> None:
-        made = built(engine=engine, offline=self.OFFLINE)
+        made = built(engine=engine, offline=OFFLINE)
         assert not made.stack.has("fetch")
         for service in made.stack.services:
             assert service.image is not None
@@ -127,19 +128,19 @@ class TestOffline:
             assert registry not in text
 
     def test_registries_are_replaced_not_kept(self) -> None:
-        engine = built(engine="vllm", offline=self.OFFLINE).stack.service("engine")
+        engine = built(engine="vllm", offline=OFFLINE).stack.service("engine")
         assert engine.image is not None
         assert engine.image.repository == "registry.lan:5000/ai/vllm/vllm-openai"
 
     def test_the_model_is_a_path(self) -> None:
-        made = built(engine="vllm", offline=self.OFFLINE)
+        made = built(engine="vllm", offline=OFFLINE)
         text = made.tree["compose.yaml"].text
         assert "/srv/models/qwen3-8b" in text
         assert 'HF_HUB_OFFLINE: "1"' in text or "HF_HUB_OFFLINE: '1'" in text
         assert "TRANSFORMERS_OFFLINE" in text
 
     def test_a_lock_keeps_the_models_name(self, tmp_path: Path) -> None:
-        made = built(engine="vllm", offline=self.OFFLINE)
+        made = built(engine="vllm", offline=OFFLINE)
         root = tmp_path / "chat"
         api.write_new(made, root)
         checked = api.check(root)
@@ -148,7 +149,7 @@ class TestOffline:
         assert checked.built.plan.model_id == "qwen3-8b"
 
     def test_ollama_makes_its_model_from_the_file(self) -> None:
-        made = built(engine="ollama", offline=self.OFFLINE)
+        made = built(engine="ollama", offline=OFFLINE)
         modelfile = made.tree["ollama/Modelfile"].text
         assert "FROM /models/" in modelfile
         assert "hf.co" not in made.tree["bin/fetch-model"].text

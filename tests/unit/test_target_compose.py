@@ -14,12 +14,12 @@ import jsonschema
 import pytest
 import yaml
 from ruamel.yaml import YAML
-from tests.unit.target_stacks import CPU, GPU, MAC, llama_stack, plan, vllm_stack
+from tests.unit.target_stacks import llama_stack, vllm_stack
 
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.stack import Arg, Devices, SecretFile, Stack
 from infra_gen.resources import data_dir
-from infra_gen.targets import compose
+from infra_gen.targets.compose import target as compose
 from infra_gen.targets.names import HEADER
 
 
@@ -36,7 +36,7 @@ STACKS = {
     "vllm-official": replace(vllm_stack(), build_image=False),
     "llama": llama_stack("compose"),
     "llama-official": replace(llama_stack("compose"), build_image=False, storage_path="/srv/m"),
-    "amd": with_engine(vllm_stack(), devices=Devices("amd", 2)),
+    "amd": with_engine(vllm_stack(), devices=Devices("amd", 2, "rocm")),
     "open": with_engine(vllm_stack(), secrets=()),
     "no-monitoring": replace(vllm_stack(), services=vllm_stack().services[:2]),
 }
@@ -302,16 +302,22 @@ def test_a_secret_file_is_refused_not_invented() -> None:
 
 
 def test_where_compose_is_legal() -> None:
-    assert compose.legal(plan(GPU, "vllm", "compose", 1.0)) is None
-    assert compose.legal(plan(CPU, "llama.cpp", "compose", 1.0)) is None
-    reason = compose.legal(plan(MAC, "llama.cpp", "compose", 1.0))
+    assert compose.kind.problem("linux") is None
+    reason = compose.kind.problem("macos")
     assert reason is not None
     assert "Metal" in reason
 
 
 def test_readme_answers_the_operator() -> None:
     text = compose.emit(STACKS["vllm"])["README.md"].text
-    for heading in ("Start", "Stop", "Rotate the key", "Capacity", "Alerts", "EngineDown"):
+    for heading in (
+        "Start",
+        "Stop",
+        "Rotate the key",
+        "Capacity",
+        "Metrics and alerts",
+        "EngineDown",
+    ):
         assert re.search(rf"^##+ {heading}$", text, re.M), heading
     assert "roofline" in text
     assert "within 50%" in text

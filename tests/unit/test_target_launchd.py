@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.target_stacks import GPU, MAC, llama_stack, plan, vllm_stack
+from tests.unit.target_stacks import llama_stack, vllm_stack
 
+from infra_gen import api
+from infra_gen.lifecycle.spec_file import read_spec
 from infra_gen.model.filetree import FileTree
-from infra_gen.targets import launchd
+from infra_gen.rules.deployment import read_deployment
+from infra_gen.targets.launchd import target as launchd
 from infra_gen.targets.names import HEADER
 
 ENGINE = "launchd/infra-gen.home.plist"
@@ -170,16 +173,68 @@ def test_an_unpinned_archive_is_said_so(tree: FileTree) -> None:
     pinned = replace(engine, native=replace(engine.native, sha256="b" * 64))
     services = tuple(pinned if s.role == "engine" else s for s in stack.services)
     text = launchd.emit(replace(stack, services=services))["bin/install"].text
-    assert "NOT PINNED" not in text
-    assert f"sha256={'b' * 64}\n" in text
+    assert re.search(rf"^install_archive engine .* {'b' * 64}$", text, re.M)
+    assert (
+        "no hash is known" not in launchd.emit(replace(stack, services=services))["README.md"].text
+    )
 
 
 def test_where_launchd_is_legal() -> None:
-    assert launchd.legal(plan(MAC, "llama.cpp", "launchd", 1.0)) is None
-    assert launchd.legal(plan(GPU, "vllm", "launchd", 1.0)) is not None
-    assert launchd.legal(plan(replace(MAC, arch="x86_64"), "llama.cpp", "launchd", 1.0)) is not None
+    assert launchd.kind.problem("macos") is None
+    assert launchd.kind.problem("linux") is not None
 
 
 def test_an_engine_without_a_native_build_is_a_bug() -> None:
     with pytest.raises(LookupError, match="without a container"):
         launchd.emit(vllm_stack())
+
+
+@pytest.fixture(scope="module")
+def beyond(tmp_path_factory: pytest.TempPathFactory) -> FileTree:
+    """A Mac that serves a network: a proxy runs natively too."""
+    folder = tmp_path_factory.mktemp("lan")
+    spec = folder / "infra-gen.yaml"
+    spec.write_text(
+        "version: 1\nname: home\nhardware: apple-m3\ntarget: launchd\n"
+        "engine: {name: llama.cpp, version: '11669'}\n"
+        "serve: {exposure: lan, host: mac.lan}\n",
+        "utf-8",
+    )
+    built = api.build(read_spec(spec), folder / "out")
+    assert not built.errors
+    return built.tree
+
+
+def test_the_proxy_is_an_agent_of_its_own(beyond: FileTree) -> None:
+    proxy = parsed(beyond, "launchd/infra-gen.home.proxy.plist")
+    assert proxy["ProgramArguments"] == [
+        "__DEPLOY_DIR__/caddy/caddy", "run",
+        "--config", "__DEPLOY_DIR__/proxy/Caddyfile",
+        "--adapter", "caddyfile",
+    ]  # fmt: skip
+    # The key's path in the Caddyfile is relative to it.
+    assert proxy["WorkingDirectory"] == "__DEPLOY_DIR__"
+    assert "{file.secrets/api-key}" in beyond["proxy/Caddyfile"].text
+    assert proxy["KeepAlive"] is True
+    engine = parsed(beyond, ENGINE)
+    arguments = engine["ProgramArguments"]
+    assert arguments[arguments.index("--host") + 1] == "127.0.0.1"
+
+
+def test_every_script_knows_the_proxy(beyond: FileTree) -> None:
+    install = beyond["bin/install"].text
+    assert re.findall(r"^install_archive (\S+) ", install, re.M) == ["engine", "caddy"]
+    for name in ("start", "stop", "uninstall"):
+        lines = beyond[f"bin/{name}"].text.splitlines()
+        loop = next(line for line in lines if line.startswith("for label"))
+        # It stops before the engine: running answers end well.
+        assert loop.index("home.proxy") < loop.index("home infra-gen.home.logs")
+    ignored = beyond[".gitignore"].text.splitlines()
+    assert {"/engine/", "/caddy/", "/caddy.new/", "/proxy/caddy/"} <= set(ignored)
+    assert "must_be_pinned caddy " in beyond["bin/preflight"].text
+
+
+def test_rules_tell_agents_apart(beyond: FileTree) -> None:
+    files = {path: file.text for path, file in beyond.items() if path.endswith(".plist")}
+    names = sorted(service.name for service in read_deployment(files).services)
+    assert names == ["awake", "engine", "logs", "proxy"]

@@ -13,8 +13,8 @@ from tests.unit.target_stacks import llama_stack, vllm_stack
 
 from infra_gen.model.stack import Devices, Port, Service, Stack
 from infra_gen.rules.deployment import Deployment, read_deployment
-from infra_gen.targets import quadlet
-from infra_gen.targets.quadlet_container import plain
+from infra_gen.targets.quadlet import target as quadlet
+from infra_gen.targets.quadlet.container import plain
 
 VLLM = replace(vllm_stack(), plan=replace(vllm_stack().plan, target="quadlet"))
 LLAMA = replace(llama_stack("compose"), plan=replace(llama_stack("compose").plan, target="quadlet"))

@@ -18,7 +18,8 @@ import pytest
 from tests.unit.target_stacks import llama_stack, vllm_stack
 
 from infra_gen.model.stack import Download, Stack
-from infra_gen.targets import compose, launchd
+from infra_gen.targets.compose import target as compose
+from infra_gen.targets.launchd import target as launchd
 
 needs_curl = pytest.mark.skipif(
     shutil.which("curl") is None and "CI" not in os.environ, reason="NOT RUN: curl is missing"

@@ -5,13 +5,25 @@ Only typer and the standard library are imported here; a command imports what it
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from infra_gen import __version__
-from infra_gen.cli import check, explain, new, plan, update, validate
+from infra_gen.cli import (
+    check,
+    completion,
+    detect,
+    explain,
+    list_,
+    new,
+    plan,
+    show_preset,
+    update,
+    validate,
+)
 from infra_gen.errors import ExitCode, InfraGenError
 
 app = typer.Typer(
@@ -22,7 +34,11 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # Neither typer nor click reads it.
+        "color": False if os.environ.get("NO_COLOR") else None,
+    },
 )
 
 app.command("new", help=new.HELP)(new.new)
@@ -31,6 +47,10 @@ app.command("explain", help=explain.HELP)(explain.explain)
 app.command("validate", help=validate.HELP)(validate.validate)
 app.command("check", help=check.HELP)(check.check)
 app.command("update", help=update.HELP)(update.update)
+app.command("list", help=list_.HELP)(list_.list_)
+app.command("show", help=show_preset.HELP)(show_preset.show)
+app.command("detect", help=detect.HELP)(detect.detect)
+app.command("completion", help=completion.HELP)(completion.completion)
 
 
 def _version(wanted: bool) -> None:
@@ -113,4 +133,5 @@ def main() -> None:
     import gc
 
     gc.set_threshold(50_000, 20, 20)  # a short process: collecting while importing costs a tenth
+    completion.answer_shells()
     sys.exit(run())

@@ -62,6 +62,13 @@ def new(
     tpot_ms: options.TpotMs = None,
     set_args: options.SetArgs = None,
     monitoring: options.Monitoring = None,
+    nodes: options.Nodes = None,
+    gpu_fraction: options.GpuFraction = None,
+    exposure: options.Exposure = None,
+    host: options.Host = None,
+    tls: options.Tls = None,
+    offline: options.ModelPath = None,
+    mirror: options.Mirror = None,
     spec_path: Annotated[
         Path | None,
         typer.Option("--spec", help="Take everything from this infra-gen.yaml instead of flags."),
@@ -72,7 +79,9 @@ def new(
         hardware=hardware, users=users, model=model, engine=engine, engine_version=engine_version,
         target=target, workload=workload, context=context, quantization=quantization, name=name,
         port=port, image=image, storage=storage, ttft_ms=ttft_ms, tpot_ms=tpot_ms,
-        set_args=tuple(set_args or ()), monitoring=monitoring,
+        set_args=tuple(set_args or ()), monitoring=monitoring, nodes=nodes,
+        gpu_fraction=gpu_fraction, exposure=exposure, host=host, tls=tls, model_path=offline,
+        mirror=mirror,
     )  # fmt: skip
     return _new(directory, asked, spec_path)
 
@@ -97,6 +106,7 @@ def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
             asked,
             name=options.name_from(root) if asked.name is None else asked.name,
             model=options.relative_model(asked.model, root),
+            hardware=options.relative_hardware(asked.hardware, root),
         )
         spec = options.spec_from(asked)
     with blamed(spec_path):
@@ -108,5 +118,5 @@ def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
     written = api.write_new(built, root)
     show.plan(built.plan)
     show.findings(built.findings)
-    show.next_steps(built.plan, root, len(written))
+    show.next_steps(built.facts.target.steps, root, len(written))
     return ExitCode.CLEAN

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from infra_gen.cli import completion
 from infra_gen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,16 +17,47 @@ if TYPE_CHECKING:
 
 Hardware = Annotated[
     str | None,
-    typer.Option("--hardware", "-H", help="Machine: apple-m3, 2x4090, h100:8, cpu, ..."),
+    typer.Option(
+        "--hardware",
+        "-H",
+        help="Machine: apple-m3, 2x4090, h100:8, p5.48xlarge, cpu, a profile of `detect`, ...",
+        autocompletion=completion.hardware,
+    ),
 ]
 Users = Annotated[int | None, typer.Option("--users", "-u", help="People in an active session.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="Preset, Hugging Face id, folder with config.json, auto."),
+    typer.Option(
+        "--model",
+        "-m",
+        help="Preset, Hugging Face id, folder with config.json, .gguf file, auto.",
+        autocompletion=completion.models,
+    ),
 ]
-Engine = Annotated[str | None, typer.Option("--engine", help="vllm, llama.cpp or auto.")]
-Target = Annotated[str | None, typer.Option("--target", help="compose, launchd or auto.")]
-WorkloadName = Annotated[str | None, typer.Option("--workload", help="chat, rag, code or batch.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="vllm, llama.cpp, tgi, ollama or auto.",
+        autocompletion=completion.engines_or_auto,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        help="compose, quadlet, systemd, launchd or auto.",
+        autocompletion=completion.targets,
+    ),
+]
+WorkloadName = Annotated[
+    str | None,
+    typer.Option(
+        "--workload",
+        help="chat, rag, code, batch, embed or rerank.",
+        autocompletion=completion.workloads,
+    ),
+]
 Context = Annotated[
     str | None, typer.Option("--context", help="Tokens of prompt and answer, or auto.")
 ]
@@ -45,7 +77,26 @@ SetArgs = Annotated[
     typer.Option("--set", help="Raw engine flag, FLAG=VALUE (a switch: FLAG=true). Repeatable."),
 ]
 Monitoring = Annotated[
-    bool | None, typer.Option("--monitoring/--no-monitoring", help="Prometheus with alerts.")
+    bool | None,
+    typer.Option("--monitoring/--no-monitoring", help="Prometheus with alerts, Grafana."),
+]
+Nodes = Annotated[int | None, typer.Option("--nodes", help="Equal machines that share the load.")]
+GpuFraction = Annotated[
+    float | None, typer.Option("--gpu-fraction", help="Share of each GPU to take, 0 to 1.")
+]
+Exposure = Annotated[
+    str | None, typer.Option("--exposure", help="loopback, lan or public: who can connect.")
+]
+Host = Annotated[
+    str | None, typer.Option("--host", help="Name that clients use, for the certificate.")
+]
+Tls = Annotated[str | None, typer.Option("--tls", help="off, internal or acme.")]
+ModelPath = Annotated[
+    str | None,
+    typer.Option("--offline", metavar="FOLDER", help="No network: the model is in this folder."),
+]
+Mirror = Annotated[
+    str | None, typer.Option("--mirror", help="With --offline: registry with the images.")
 ]
 
 
@@ -70,6 +121,13 @@ class Asked:
     tpot_ms: float | None = None
     set_args: tuple[str, ...] = ()
     monitoring: bool | None = None
+    nodes: int | None = None
+    gpu_fraction: float | None = None
+    exposure: str | None = None
+    host: str | None = None
+    tls: str | None = None
+    model_path: str | None = None
+    mirror: str | None = None
 
     def given(self) -> bool:
         """Whether any flag was used."""
@@ -91,8 +149,10 @@ def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
         flag, equals, value = pair.partition("=")
         if not equals or not flag.strip("-"):
             raise UsageError(f"--set {pair!r} is not FLAG=VALUE", hint="--set max-num-seqs=64")
-        # A short flag is kept as it was typed; a bare word is a long one.
-        name = flag.strip() if flag.strip().startswith("-") else f"--{flag.strip()}"
+        # A short flag and a variable are kept as typed; another bare word is a long flag.
+        name = flag.strip()
+        if not name.startswith("-") and not name.isupper():
+            name = f"--{name}"
         found[name] = {"true": True, "false": False}.get(value.lower(), value)
     return found
 
@@ -111,6 +171,29 @@ def _check_value(option: str, value: str | None, allowed: tuple[str, ...]) -> No
     raise UsageError(f"--{option} {value!r} is unknown", hint=did_you_mean(value, allowed))
 
 
+def _hardware(asked: Asked) -> Any:
+    if asked.nodes is None or asked.nodes == 1:
+        return asked.hardware
+    return {"nodes": {"count": asked.nodes, "each": asked.hardware}}
+
+
+def _serve(asked: Asked) -> dict[str, Any]:
+    return {
+        "exposure": _or(asked.exposure, "loopback"),
+        "port": _or(asked.port, "auto"),
+        "host": asked.host,
+        "tls": asked.tls,
+    }
+
+
+def _offline(asked: Asked) -> dict[str, Any] | None:
+    if asked.mirror is not None and asked.model_path is None:
+        raise UsageError("--mirror needs --offline FOLDER, where the model is")
+    if asked.model_path is None:
+        return None
+    return {"mirror": asked.mirror, "model_path": asked.model_path}
+
+
 def _or(value: Any, default: Any) -> Any:
     """What was given, even when it is empty or zero: that is for the spec to refuse."""
     return default if value is None else value
@@ -120,12 +203,15 @@ def spec_from(asked: Asked) -> Spec:
     """The spec that these flags describe. UsageError for any bad value."""
     from pydantic import ValidationError
 
-    from infra_gen.lifecycle.spec_file import complaint, key_path
+    from infra_gen.lifecycle.spec_file import complaint, key_path, placed
+    from infra_gen.model.names import ENGINE_NAMES, TARGET_NAMES
     from infra_gen.model.spec import Spec
 
-    _check_value("engine", asked.engine, ("auto", "vllm", "llama.cpp"))
-    _check_value("target", asked.target, ("auto", "compose", "launchd"))
+    _check_value("engine", asked.engine, ("auto", *ENGINE_NAMES))
+    _check_value("target", asked.target, ("auto", *TARGET_NAMES))
     _check_value("image", asked.image, ("build", "official"))
+    _check_value("exposure", asked.exposure, ("loopback", "lan", "public"))
+    _check_value("tls", asked.tls, ("off", "internal", "acme"))
     if asked.users is not None and asked.users <= 0:
         raise UsageError(f"--users {asked.users}: at least one person must use it")
     workload = _or(asked.workload, "chat")
@@ -144,22 +230,24 @@ def spec_from(asked: Asked) -> Spec:
     document: dict[str, Any] = {
         "version": 1,
         "name": _or(asked.name, workload if workload.isalpha() else "chat"),
-        "hardware": asked.hardware,
+        "hardware": _hardware(asked),
         "model": _or(asked.model, "auto"),
         "engine": engine,
         "target": _or(asked.target, "auto"),
         "load": load,
         "quantization": _or(asked.quantization, "auto"),
         "image": _or(asked.image, "build"),
-        "serve": {"port": _or(asked.port, "auto")},
+        "serve": _serve(asked),
         "storage": {"path": _or(asked.storage, "auto")},
         "monitoring": _or(asked.monitoring, True),
+        "offline": _offline(asked),
+        "gpu_fraction": asked.gpu_fraction,
         "engine_args": _engine_args(asked.set_args),
     }
     try:
         return Spec.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = placed(error.errors()[0])
         raise UsageError(f"{key_path(first['loc'])}: {complaint(first)}") from error
 
 
@@ -183,6 +271,18 @@ def relative_model(model: str | None, root: Path) -> str | None:
     if model.startswith("~"):
         return os.path.expanduser(model)  # noqa: PTH111 - leaves unknown users as they are
     folder = Path(model)
-    if model.startswith(("./", "../")) or (folder / "config.json").is_file():
+    is_file = model.lower().endswith(".gguf")
+    if is_file or model.startswith(("./", "../")) or (folder / "config.json").is_file():
         return os.path.relpath(folder.resolve(), root.resolve())
     return model
+
+
+def relative_hardware(hardware: str | None, root: Path) -> str | None:
+    """A profile given relative to where the command runs, as seen from the deployment."""
+    import os
+
+    if hardware is None or not hardware.lower().endswith((".yaml", ".yml")):
+        return hardware
+    if hardware.startswith(("/", "~")):
+        return os.path.expanduser(hardware)  # noqa: PTH111 - leaves unknown users as they are
+    return os.path.relpath(Path(hardware).resolve(), root.resolve())

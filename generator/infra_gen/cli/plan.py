@@ -42,6 +42,8 @@ def plan(
     ttft_ms: options.TtftMs = None,
     tpot_ms: options.TpotMs = None,
     set_args: options.SetArgs = None,
+    nodes: options.Nodes = None,
+    gpu_fraction: options.GpuFraction = None,
     point: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,7 +56,8 @@ def plan(
     asked = Asked(
         hardware=hardware, users=users, model=model, engine=engine, engine_version=engine_version,
         target=target, workload=workload, context=context, quantization=quantization,
-        ttft_ms=ttft_ms, tpot_ms=tpot_ms, set_args=tuple(set_args or ()),
+        ttft_ms=ttft_ms, tpot_ms=tpot_ms, set_args=tuple(set_args or ()), nodes=nodes,
+        gpu_fraction=gpu_fraction,
     )  # fmt: skip
     return _plan(directory, asked, tuple(point or ()), as_json=as_json)
 

@@ -68,10 +68,13 @@ def _memory(plan: Plan) -> None:
     typer.echo(f"  {_bar(mem)} {mem.visible_gib:.1f} GiB visible{many}")
     legend = [f"{letter} {name} {gib:.1f}" for name, letter, gib in _segments(mem)]
     typer.echo("  " + "   ".join(legend) + "  (GiB)")
-    typer.echo(
-        f"  {mem.kv_cache_tokens} tokens of cache, {mem.max_concurrency_at_context:.1f} requests of "
-        f"{plan.limits.context} tokens at once"
-    )
+    if mem.kv_bytes_per_token:
+        typer.echo(
+            f"  {mem.kv_cache_tokens} tokens of cache, {mem.max_concurrency_at_context:.1f} requests "
+            f"of {plan.limits.context} tokens at once"
+        )
+    else:
+        typer.echo("  the model keeps no cache between tokens; K is what is left for the engine")
 
 
 def _ms(value: float | None) -> str:
@@ -80,6 +83,16 @@ def _ms(value: float | None) -> str:
 
 def _rate(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.0f} tok/s"
+
+
+def _inputs(points: Iterable[Point]) -> None:
+    """Points of a model that writes nothing: an input is read, and that was it."""
+    rows = [["inputs at once", "tokens", "answer after", "all together"]]
+    for point in points:
+        rate = None if not point.ttft_ms else 1e3 * point.concurrency / point.ttft_ms
+        told = "unknown" if rate is None else f"{rate:.0f} inputs/s"
+        rows.append([str(point.concurrency), str(point.input_tokens), _ms(point.ttft_ms), told])
+    _table(rows)
 
 
 def _points(points: Iterable[Point]) -> None:
@@ -110,7 +123,11 @@ def _load(plan: Plan, extra: Sequence[Point]) -> None:
     typer.echo(
         f"  Speed is a {perf.basis} estimate, right within {perf.error_band:.0%} at best{copies}:"
     )
-    _points([*perf.points, *extra])
+    shown = [*perf.points, *extra]
+    if plan.task == "generate":
+        _points(shown)
+    else:
+        _inputs(shown)
 
 
 def plan(plan: Plan, extra: Sequence[Point] = ()) -> None:
@@ -143,16 +160,11 @@ def decisions(plan: Plan) -> None:
         typer.echo(f"    because {decision.because}")
 
 
-def next_steps(plan: Plan, root: Path, count: int) -> None:
+def next_steps(steps: Sequence[str], root: Path, count: int) -> None:
     """What to do with what was written."""
     _heading("Written")
     typer.echo(f"  {count} files in {root}; start with {root / 'README.md'}")
     _heading("Next")
-    up = ["docker compose up --detach", "bin/smoke-test --wait"]
-    steps = {
-        "compose": ["bin/rotate-key", "bin/preflight", *up],
-        "launchd": ["bin/install", "bin/preflight", "bin/start", "bin/smoke-test"],
-    }[plan.target]
     typer.echo("  " + " && ".join([f"cd {shlex.quote(str(root))}", *steps]))
 
 

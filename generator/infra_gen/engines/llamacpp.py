@@ -81,7 +81,8 @@ def _device_args(plan: Plan) -> list[Arg]:
             Arg("--n-gpu-layers", _ALL_LAYERS, "every layer on the GPU, as planned"),
             Arg("--flash-attn", "on", "smaller compute buffers at long contexts"),
         ]
-        if plan.runtime == "native":
+        # In a container the drivers of the others say how much memory is used; Intel's does not.
+        if plan.runtime == "native" or machine.vendor == "intel":
             why = "the default of 3 leaves out which layers went to the GPU; bin/smoke-test looks"
             args.append(Arg("--verbosity", "4", why))
         if machine.devices > 1:
@@ -107,7 +108,9 @@ def _server_args(plan: Plan, port: int) -> list[Arg]:
     return [
         Arg("--alias", plan.served_name, "the name that clients ask for"),
         Arg(
-            "--host", ListenAddress(), "loopback on a host; in a container compose guards the port"
+            "--host",
+            ListenAddress(),
+            "every interface of its container, or loopback on a host: what is published guards it",
         ),
         Arg("--port", str(port), "explicit: upstream announced a new default"),
         Arg("--metrics", None, "/metrics is off by default"),

@@ -32,6 +32,7 @@ from infra_gen.model.stack import (
     Probe,
     Resources,
     Service,
+    Value,
     VolumePath,
     WrittenFile,
 )
@@ -77,27 +78,34 @@ def _server_env(plan: Plan, port: int) -> tuple[EnvVar, ...]:
     return tuple(found)
 
 
-def _source(plan: Plan) -> str:
+def _source(plan: Plan) -> str | VolumePath:
     """What the Modelfile starts from: one file of a repository, or a file of the host."""
-    file = plan.weights.files[0]
     if plan.weights.local_path:
-        return f"/models/{file}"
-    return f"hf.co/{plan.weights.repo}:{file.rpartition('/')[2]}"
+        return VolumePath("models", plan.weights.files[0])
+    return _pulled(plan)
+
+
+def _pulled(plan: Plan) -> str:
+    """The hub's name for one file of a repository."""
+    return f"hf.co/{plan.weights.repo}:{plan.weights.files[0].rpartition('/')[2]}"
 
 
 def _modelfile(plan: Plan) -> WrittenFile:
     layers = _ALL_LAYERS if plan.machine.is_gpu else 0
     why = "Every layer on the GPU, or loading fails: never a silent mix." if layers else "No GPU."
-    lines = [
-        f"# {plan.model_name}, {plan.weights.quantization}: the one file that is planned for.",
-        f"FROM {_source(plan)}",
-        "# The context that memory is planned for; a request may ask for another and reload the model.",
-        f"PARAMETER num_ctx {plan.limits.context}",
-        f"# {why}",
-        f"PARAMETER num_gpu {layers}",
+    lines: list[tuple[Value, ...]] = [
+        (f"# {plan.model_name}, {plan.weights.quantization}: the one file that is planned for.",),
+        ("FROM ", _source(plan)),
+        (
+            "# Memory is planned for this context; a request that asks for another reloads the model.",
+        ),
+        (f"PARAMETER num_ctx {plan.limits.context}",),
+        (f"# {why}",),
+        (f"PARAMETER num_gpu {layers}",),
     ]
     if not layers and plan.limits.threads:
-        lines += ["# One thread a physical core.", f"PARAMETER num_thread {plan.limits.threads}"]
+        lines.append(("# One thread a physical core.",))
+        lines.append((f"PARAMETER num_thread {plan.limits.threads}",))
     return WrittenFile(_MODELFILE, tuple(lines))
 
 
@@ -163,7 +171,7 @@ def _fetch(spec: Spec, plan: Plan, info: EngineInfo, image: Image | None) -> Ser
 
 
 def _pull(plan: Plan) -> str | None:
-    return None if plan.weights.local_path else _source(plan)
+    return None if plan.weights.local_path else _pulled(plan)
 
 
 def _warmup(plan: Plan, image: Image | None, port: int) -> Service:

@@ -110,8 +110,12 @@ def _feature_args(plan: Plan) -> list[Arg]:
 def _server_args(plan: Plan, port: int) -> list[Arg]:
     return [
         Arg("--served-model-name", plan.served_name, "the name that clients ask for"),
-        Arg("--host", ListenAddress(), "inside the container; compose publishes it on loopback"),
-        Arg("--port", str(port), "the same port in health check, scrape and compose"),
+        Arg(
+            "--host",
+            ListenAddress(),
+            "every interface of its container, or loopback on a host: what is published guards it",
+        ),
+        Arg("--port", str(port), "the same port as health check and scrape"),
         Arg(
             "--shutdown-timeout",
             str(plan.startup.drain_s),
@@ -228,7 +232,7 @@ def _secrets(spec: Spec) -> tuple[Secret, ...]:
         Secret(
             API_KEY,
             "VLLM_API_KEY",
-            "clients send it as a bearer token; it does not guard all routes, so the port is on loopback",
+            "clients send it as a bearer token; it does not guard all routes",
             made=True,
         ),
     )

@@ -34,10 +34,15 @@ def machine_of(spec: Spec, base: Path, pinned: str | None = None) -> Machine:
         machine = from_profile(asked, "this machine")
     else:
         word = asked.nodes.each if isinstance(asked, HardwareNodes) else asked
-        machine = from_word(pinned or word, base)
+        machine = _as_locked(from_word(word, base), pinned, base)
     share = spec.gpu_fraction or 1.0
     usable = min(machine.usable_gib, machine.visible_gib * share)
     return replace(machine, nodes=nodes, share=share, usable_gib=usable)
+
+
+def _as_locked(asked: Machine, pinned: str | None, base: Path) -> Machine:
+    """The locked machine; the same one as asked for keeps what was assumed when it was named."""
+    return asked if pinned in (None, asked.id) else from_word(str(pinned), base)
 
 
 def is_file_word(word: str) -> bool:

@@ -25,8 +25,9 @@ class Gate:
     `upstream_port` is the port that the service listens on. `key` names the secret that clients
     present (None: open); with `forward_key` the service asks for the same one. At most
     `max_requests` run at once, more are answered 503. `idle_timeout_s` is how long a stream may be
-    silent, `grace_s` how long running answers have on a stop. `certificate` and `certificate_key` are files of the host, for `files` only. `port` is
-    for clients; `metrics_port` has the proxy's own metrics and health, never for clients.
+    silent, `grace_s` how long running answers have on a stop. `certificate` and `certificate_key`
+    are files of the host, for `files` only. `port` is for clients; `metrics_port` has the proxy's
+    own metrics and health, never for clients.
     """
 
     upstream: str

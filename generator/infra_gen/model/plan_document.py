@@ -182,7 +182,7 @@ def document_of(
                 "id": plan.machine.id,
                 "name": plan.machine.name,
                 "devices": plan.machine.devices,
-                "nodes": 1,
+                "nodes": plan.machine.nodes,
             },
             "parallelism": _numbers(split, tuple(ParallelismBlock.model_fields)),
             "memory": _memory(plan.memory),

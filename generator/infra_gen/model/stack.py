@@ -141,10 +141,13 @@ class ConfigMount:
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A file of the deployment whose lines the engine knows, such as a Modelfile; # is a comment."""
+    """A file of the deployment whose lines the engine knows, such as a Modelfile; # is a comment.
+
+    A line is what its pieces make, one after another.
+    """
 
     path: str
-    lines: tuple[str, ...]
+    lines: tuple[tuple[Value, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,10 @@ class Candidate:
 def engine_order(spec: Spec, machine: Machine, pins: Resolved | None) -> tuple[str, ...]:
     """Engines to try, best first.
 
-    Metal, Vulkan and plain CPUs run llama.cpp, Intel's GPUs too where it has a build. On a GPU vLLM batches many users best; one person alone is
-    served as well by llama.cpp, with smaller files, so it goes first there. TGI is in maintenance
-    and Ollama wraps llama.cpp without metrics of its own: both only when asked for.
+    Metal, Vulkan and plain CPUs run llama.cpp, Intel's GPUs too where it has a build. On a GPU vLLM
+    batches many users best; one person alone is served as well by llama.cpp, with smaller files, so
+    it goes first there. TGI is in maintenance and Ollama wraps llama.cpp without metrics of its
+    own: both only when asked for.
     """
     if pins:
         return (pins.engine,)

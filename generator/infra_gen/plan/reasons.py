@@ -51,7 +51,10 @@ def _engine(plan: Plan, spec: Spec) -> Decision:
 
 
 def _model(plan: Plan, spec: Spec, reason: str) -> Decision:
-    auto = f"auto takes the most parameters whose licence and files are known; this one {reason}"
+    auto = (
+        "auto takes the best by a public measure (its preset's quality) whose licence and files are "
+        f"known; this one {reason}"
+    )
     return Decision("model", plan.model_id, _written(spec.model != "auto", auto), "presets/models")
 
 

@@ -10,8 +10,6 @@ from infra_gen.model.engine_table import FlagSpec, Table, parse_number
 from infra_gen.rules.reading.values import resolve
 from infra_gen.rules.service import Service
 
-# Engines that read `--flag=value` and `--flag.key value`; the others need a space and no dots.
-_EQUALS = frozenset({"vllm"})
 _BOOLEANS = frozenset({"true", "false", "0", "1", "yes", "no", "on", "off"})
 _TRUE = frozenset({"1", "true", "on", "enabled", "yes"})
 _LEVEL = re.compile(r"^-O\d$")  # vLLM takes -O3 for -O 3
@@ -77,6 +75,17 @@ class CommandLine:
         text = self.text(*names)
         return parse_number(text) if text else None
 
+    def setting(self, name: str | None) -> str | None:
+        """What a knob says: the value of a flag, or of a variable where `name` is one."""
+        if name is None:
+            return None
+        return self.text(name) if name.startswith("-") else resolve(self.env.get(name, "")) or None
+
+    def setting_number(self, name: str | None) -> float | None:
+        """That value as a number, None when there is none or it is no number."""
+        text = self.setting(name)
+        return parse_number(text) if text else None
+
     def on(self, name: str) -> bool | None:
         """Whether the switch is on, None when nothing says so."""
         used, spec = self.of(name), self.table.flag(name)
@@ -84,11 +93,6 @@ class CommandLine:
             return not used.negated
         twin = self.env.get(spec.env) if spec and spec.env else None
         return twin.lower() in _TRUE if twin else None
-
-
-def reads_equals(table: Table) -> bool:
-    """Whether the engine reads `--flag=value`."""
-    return table.engine in _EQUALS
 
 
 def is_variable(text: str) -> bool:
@@ -124,7 +128,7 @@ def _flag(word: str, table: Table) -> Used:
         return Used("-O", table.flags["-O"], (word[2:],), joined=True)
     name, equals, value = word.partition("=")
     spec, part = lookup(table, name), ""
-    if spec is None and "." in name and reads_equals(table):
+    if spec is None and "." in name and table.dotted:
         base, _, rest = name.partition(".")
         spec = lookup(table, base)
         part = rest if spec else ""
@@ -146,8 +150,8 @@ def _values(spec: FlagSpec | None, words: list[str], table: Table) -> tuple[str,
         end = next((i for i, word in enumerate(words) if _is_flag(word)), len(words))
         return tuple(words[:end])
     if spec.takes_value:
-        # llama-server takes whatever follows; argparse takes nothing that looks like a flag.
-        greedy = not reads_equals(table)
+        # llama-server takes whatever follows; what knows `=` takes nothing that looks like a flag.
+        greedy = not table.equals
         return (words[0],) if greedy or not _is_flag(words[0]) else ()
     if spec.kind == "optional_value":
         return () if _is_flag(words[0]) else (words[0],)

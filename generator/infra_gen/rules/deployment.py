@@ -1,7 +1,7 @@
 """A deployment as its files state it: what rules judge.
 
-Compose files and property lists are read into the same records, so a rule never asks which target
-it looks at, and a file edited by hand is judged like a generated one.
+Compose files, property lists and systemd units are read into the same records, so a rule never
+asks which target it looks at, and a file edited by hand is judged like a generated one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 from infra_gen.rules.reading.compose import compose_services, is_compose_file
 from infra_gen.rules.reading.dockerfile import is_dockerfile, read_dockerfile
 from infra_gen.rules.reading.plist import is_plist, plist_service
+from infra_gen.rules.reading.quadlet import Values, is_quadlet, quadlet_services, quadlet_values
+from infra_gen.rules.reading.unit import is_unit, unit_service
 from infra_gen.rules.reading.yaml_text import Document, UnreadableError, parse_yaml
 from infra_gen.rules.service import Dockerfile, Service, Unreadable
 
@@ -81,9 +83,14 @@ class Deployment:
         for number, line in enumerate(lines[first - 1 :], first):
             if line.lstrip().startswith(("#", "<!--")):
                 continue
-            if pattern.search(line) and (not service.native or "<string>" in line):
+            if pattern.search(line) and ("<string>" in line or not is_plist(service.file)):
                 return number
         return None
+
+
+def is_for_others(path: str) -> bool:
+    """Whether no rule looks into that YAML: workflows, and promtool's tests of alert rules."""
+    return path.startswith(".github/") or path.endswith("_test.yml")
 
 
 def read_deployment(files: Mapping[str, str]) -> Deployment:
@@ -92,16 +99,24 @@ def read_deployment(files: Mapping[str, str]) -> Deployment:
     broken: list[Unreadable] = []
     documents: dict[str, Document] = {}
     dockerfiles: dict[str, Dockerfile] = {}
+    quadlets: dict[str, Values] = {}
     for path, text in sorted(files.items()):
         try:
-            if path.endswith((".yaml", ".yml")):
+            if path.endswith((".yaml", ".yml")) and not is_for_others(path):
                 documents[path] = parse_yaml(text)
                 if is_compose_file(path):
                     services += compose_services(documents[path].value, path)
             elif is_plist(path):
                 services.append(plist_service(text, path))
+            elif is_unit(path):
+                services.append(unit_service(text, path))
+            elif is_quadlet(path):
+                quadlets[path] = quadlet_values(text)
             elif is_dockerfile(path):
                 dockerfiles[path] = read_dockerfile(text, path)
         except UnreadableError as error:
             broken.append(Unreadable(path, error.line, error.problem))
+    found, unreadable = quadlet_services(quadlets)
+    services += found
+    broken += unreadable
     return Deployment(files, tuple(services), tuple(broken), documents, dockerfiles)

@@ -67,11 +67,25 @@ class Dockerfile:
     entrypoint: tuple[str, ...] = ()
 
 
+Form = Literal["compose", "plist", "unit", "quadlet"]
+"""How a service is written down: which keys its file has for the same thing."""
+_FORMS: dict[str, Form] = {"plist": "plist", "service": "unit", "container": "quadlet"}
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """One service as deployed. Times in seconds, sizes in MiB; None: the file does not say.
 
     `words` is the command line after the program. `build` is the Dockerfile's path in the tree.
+    `native`: it runs on the host, in no container. `stop_s` is the time between SIGTERM and SIGKILL
+    of the program, `supervisor_stop_s` that of what stands around it (a Quadlet's unit), and
+    `start_timeout_s` after how long a start is given up; both are infinite where there is no limit.
+    `waits_for` maps services that must come first to what of them is waited for, in Compose's words
+    (`service_started`, `service_healthy`, `service_completed_successfully`).
+    `at_boot`: whether it starts with the machine. `logs_limited`: whether its log has a bound;
+    None where the log is kept by something with a bound of its own, such as the journal.
+    `extra_args` go to the container tool, `env_files` are files with more variables, `runtime` is the
+    container runtime where it is not the usual one.
     """
 
     name: str
@@ -100,6 +114,28 @@ class Service:
     security_opt: tuple[str, ...] = ()
     health: Health | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    privileged: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    pid: str | None = None
+    logs_limited: bool | None = None
+    waits_for: Mapping[str, str] | None = None
+    start_timeout_s: float | None = None
+    supervisor_stop_s: float | None = None
+    at_boot: bool | None = None
+    extra_args: tuple[str, ...] = ()
+    runtime: str | None = None
+    env_files: tuple[str, ...] = ()
+
+    @property
+    def form(self) -> Form:
+        """How it is written down, by its file's name."""
+        return _FORMS.get(self.file.rpartition(".")[2], "compose")
+
+    @property
+    def cdi_devices(self) -> tuple[str, ...]:
+        """Devices given by a CDI name such as `nvidia.com/gpu=all`."""
+        return tuple(name for name in self.devices if "/" in name and "=" in name)
 
     def mount_of(self, path: str) -> Mount | None:
         """The mount that `path` lies on: the deepest one."""
@@ -110,6 +146,7 @@ class Service:
     def gpus(self) -> int | None:
         """Reserved devices in all, -1 for all of the machine, None when none are reserved."""
         counts = [one.granted for one in self.reservations if one.granted is not None]
+        counts += [-1 if name.endswith("=all") else 1 for name in self.cdi_devices]
         if not counts:
             return None
         return -1 if -1 in counts else sum(counts)

@@ -24,11 +24,11 @@ from infra_gen.model.stack import (
     VolumePath,
 )
 from infra_gen.stack.proxy_alerts import alerts, panels
-from infra_gen.stack.serving import client_port, tls_mode
+from infra_gen.stack.serving import client_port, native_base, tls_mode
 
 API_KEY = "API_KEY"
 CONFIG = "proxy/Caddyfile"
-METRICS_PORT = 9180
+_METRICS_PORT = 9180
 _HTTP_INSIDE, _HTTPS_INSIDE = 8080, 8443
 _HTTP_PORT = 80
 VERSION = "2.11.7"
@@ -77,7 +77,7 @@ def gate(spec: Spec, plan: Plan, info: EngineInfo, engine: Service, inside: int)
         certificate=files.certificate if files else None,
         certificate_key=files.key if files else None,
         port=inside,
-        metrics_port=METRICS_PORT,
+        metrics_port=metrics_port(spec, plan, info),
     )
 
 
@@ -92,8 +92,13 @@ def _ports(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[Port, ...]:
     if tls == "acme":
         challenge = _HTTP_PORT if native else _HTTP_INSIDE
         ports.append(Port("challenge", challenge, _HTTP_PORT, exposed))
-    metrics = METRICS_PORT if native else None
-    return (*ports, Port("metrics", METRICS_PORT, metrics))
+    measured = metrics_port(spec, plan, info)
+    return (*ports, Port("metrics", measured, measured if native else None))
+
+
+def metrics_port(spec: Spec, plan: Plan, info: EngineInfo) -> int:
+    """Where the proxy tells of itself: on a host two above the clients' port."""
+    return native_base(spec, info) + 2 if plan.runtime == "native" else _METRICS_PORT
 
 
 def proxy(spec: Spec, plan: Plan, info: EngineInfo, engine: Service) -> Service:
@@ -115,7 +120,7 @@ def proxy(spec: Spec, plan: Plan, info: EngineInfo, engine: Service) -> Service:
         image=_IMAGE,
         native=_native(plan),
         ports=ports,
-        probe=Probe("/healthz", METRICS_PORT, 10, 5, 3, 30, "wget"),
+        probe=Probe("/healthz", made.metrics_port, 10, 5, 3, 30, "wget"),
         mounts=(Mount("proxy", "/data", False, "certificates and keys that it made or was given"),),
         configs=(ConfigMount(CONFIG, "/etc/caddy/Caddyfile", "what it lets through"),),
         secrets=_secrets(made),

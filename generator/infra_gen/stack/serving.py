@@ -9,6 +9,7 @@ from infra_gen.model.stack import Listen, Tls
 
 HTTPS_PORT = 443
 _LAN_TLS_PORT = 8443
+_UNPRIVILEGED = 1024
 
 
 def needs_proxy(spec: Spec, info: EngineInfo) -> bool:
@@ -49,8 +50,8 @@ def client_port(spec: Spec, info: EngineInfo) -> int:
 def listen(spec: Spec, plan: Plan, info: EngineInfo) -> Listen:
     """Where the engine listens.
 
-    In a container always on its own port. On a host it has the clients' port, or the next one when
-    the proxy has that.
+    In a container always on its own port. On a host it has the clients' port, or the next one
+    behind a proxy.
     """
     port, own = client_port(spec, info), info.default_port
     behind = needs_proxy(spec, info)
@@ -58,4 +59,13 @@ def listen(spec: Spec, plan: Plan, info: EngineInfo) -> Listen:
         return Listen(own, None if behind else port)
     if not behind:
         return Listen(port, port)
-    return Listen(own if own != port else own + 1, None)
+    return Listen(native_base(spec, info) + 1, None)
+
+
+def native_base(spec: Spec, info: EngineInfo) -> int:
+    """The port that those behind a proxy on a host count from, so that two deployments differ.
+
+    It is the clients' own unless that is one that only root may take.
+    """
+    port = client_port(spec, info)
+    return port if port >= _UNPRIVILEGED else info.client_port

@@ -41,6 +41,7 @@ class CapacityView:
     device: str
     memory: tuple[Row, ...]
     cache: str
+    writes: bool
     points: tuple[PointRow, ...]
     basis: str
     warnings: tuple[str, ...]
@@ -62,6 +63,7 @@ def capacity(plan: Plan) -> CapacityView:
         else f"the fullest of {machine.devices} devices",
         memory=_memory(plan.memory),
         cache=_cache(plan),
+        writes=plan.task == "generate",
         points=_points(speed),
         basis=_basis(speed),
         warnings=(*plan.warnings, *machine.assumptions),
@@ -108,6 +110,10 @@ def _memory(memory: Memory) -> tuple[Row, ...]:
 
 def _cache(plan: Plan) -> str:
     memory = plan.memory
+    if not memory.kv_bytes_per_token:
+        return (
+            "The model keeps no cache between tokens: what is left of the memory is the engine's."
+        )
     whose = " of a copy" if plan.parallelism.data > 1 else ""
     text = (
         f"The key-value cache{whose} holds {memory.kv_cache_tokens:,} tokens: "
@@ -131,6 +137,8 @@ def _points(speed: Performance) -> tuple[PointRow, ...]:
 
 def _point(point: Point, names: str) -> PointRow:
     rate = point.output_tokens_per_s
+    if point.tpot_ms is None and point.ttft_ms:
+        rate = 1e3 * point.concurrency / point.ttft_ms  # inputs, where nothing is written
     return PointRow(
         concurrency=f"{point.concurrency}{names}",
         input_tokens=point.input_tokens,

@@ -34,10 +34,15 @@ class DockerfileView:
     retries: int
     health: str
     entrypoint: str
+    runs: str
 
 
-def dockerfile(stack: Stack) -> str:
-    """The text of image/Dockerfile."""
+def dockerfile(stack: Stack, runs: str = "compose.yaml", *, health: bool = True) -> str:
+    """The text of image/Dockerfile.
+
+    `runs` is the file that starts its containers. `health`: the image carries a health check, which
+    only images in Docker's own format can.
+    """
     engine = engine_of(stack)
     image, probe = image_of(engine), engine.probe
     uid, _, gid = (image.user or "").partition(":")
@@ -67,18 +72,19 @@ def dockerfile(stack: Stack) -> str:
         timeout_s=probe.timeout_s if probe else 0,
         start_s=probe.start_s if probe else 0,
         retries=probe.retries if probe else 0,
-        health=json.dumps(health_command(probe)) if probe else "",
+        health=json.dumps(health_command(probe)) if probe and health else "",
         entrypoint=json.dumps(engine.program),
+        runs=runs,
     )
     return render("dockerfile/Dockerfile.j2", view)
 
 
-def built_image(stack: Stack) -> str:
-    """Local tag of the image that image/Dockerfile makes.
+def built_image(stack: Stack, text: str | None = None) -> str:
+    """Local tag of the image that image/Dockerfile makes; `text` is that file, as compose has it.
 
-    It names the content, so that a changed Dockerfile is a missing image, which Compose builds.
+    It names the content, so that a changed Dockerfile is a missing image, which is then built.
     """
-    content = hashlib.sha256(dockerfile(stack).encode()).hexdigest()[:12]
+    content = hashlib.sha256((text or dockerfile(stack)).encode()).hexdigest()[:12]
     name = f"infra-gen/{stack.name}-{engine_of(stack).name}"
     return f"{name}:{stack.plan.engine_version}-{content}"
 

@@ -13,6 +13,9 @@ from infra_gen.targets.names import HEADER
 # Second copies of the weights that publishers keep beside the ones an engine reads.
 _OTHER_COPIES = ("original/*", "metal/*", "consolidated*", "*.pth", "*.bin", "*.gguf")
 
+# Of the server that a fetch starts for itself; next to Ollama's own and never published.
+_OWN_PORT = 11499
+
 
 @dataclass(frozen=True, slots=True)
 class FetchView:
@@ -35,10 +38,32 @@ class FetchView:
     folder: str
     folder_is_relative: bool
     compose: bool
+    unit: str
+    again: str
+    kib: int
+    pull: str | None
+    create: str
+    program: str
+    config: str
+    port: int
 
 
-def fetch_script(service: Service, folder: str, *, compose: bool) -> File:
-    """The script for that service; `folder` is where the model's files belong."""
+def fetch_script(
+    service: Service,
+    folder: str,
+    *,
+    compose: bool,
+    again: str | None = None,
+    unit: str = "",
+    program: str | None = None,
+    config: str = "",
+) -> File:
+    """The script for that service; `folder` is where the model's files belong.
+
+    `compose`: it runs inside a container; `unit`: a systemd unit of that name runs it, with the
+    engine's `program` and the folder `config` of what is written for it. `again` is how an operator
+    downloads everything anew.
+    """
     download = service.download
     if download is None:
         raise LookupError(f"service {service.name!r} has nothing to download")
@@ -61,5 +86,13 @@ def fetch_script(service: Service, folder: str, *, compose: bool) -> File:
         folder=folder,
         folder_is_relative=not folder.startswith("/"),
         compose=compose,
+        unit=unit,
+        again=again or f"docker compose run --rm {service.name} --force",
+        kib=download.bytes // 1024,
+        pull=download.pull,
+        create=download.create or "",
+        program=program or service.program[0].rpartition("/")[2],
+        config=config,
+        port=_OWN_PORT,
     )
     return File(render(f"scripts/fetch-{download.tool}.sh.j2", view), executable=True)

@@ -14,6 +14,8 @@ def health_command(probe: Probe) -> tuple[str, ...]:
     url = f"http://127.0.0.1:{probe.port}{probe.path}"
     wait = str(probe.timeout_s)
     match probe.client:
+        case "command":
+            return probe.command
         case "curl":
             quiet = ("--fail", "--silent", "--show-error", "--output", "/dev/null")
             return ("curl", *quiet, "--noproxy", "*", "--max-time", wait, url)

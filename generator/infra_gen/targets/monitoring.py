@@ -55,7 +55,7 @@ def _job(service: Service, address: str) -> dict[str, object]:
     if service.metrics_secret:
         job["authorization"] = Noted(
             {"type": "Bearer", "credentials_file": METRICS_TOKEN},
-            "The engine's key; the container writes this file from its environment when it starts.",
+            "The engine's key, in a file that only this container has.",
         )
     return job
 

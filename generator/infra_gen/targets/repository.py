@@ -51,14 +51,15 @@ def ignore_file(ignored: tuple[Ignored, ...]) -> File:
     return File("\n".join(lines) + "\n")
 
 
-def env_example(stack: Stack, extra: tuple[Variable, ...] = (), *, native: bool = False) -> File:
+def env_example(stack: Stack, extra: tuple[Variable, ...] = ()) -> File:
     """The .env.example: every variable that is read from .env, without values.
 
-    On a host without containers the key lies in a file of its own, not in .env.
+    On a host without containers what scripts make up lies in files of its own, not in .env.
     """
+    native = stack.plan.runtime == "native"
     how = "if you need it" if native else "(bin/rotate-key does it and makes a key)"
     lines = [f"# {HEADER}", f"# Copy this to .env {how}. Never commit .env."]
-    kept = [one for one in secrets_of(stack) if not (native and one.file_flag)]
+    kept = [one for one in secrets_of(stack) if not (native and one.made)]
     secrets = (Variable(one.name, one.because, one.required) for one in kept)
     for variable in (*secrets, *extra):
         state = "Required." if variable.required else "May stay empty."

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 
 from infra_gen.model.filetree import File
-from infra_gen.model.stack import Service, Stack
+from infra_gen.model.stack import GpuProof, Service, Stack
 from infra_gen.render.text import render
-from infra_gen.targets.names import HEADER, api_key, engine_of
+from infra_gen.targets.handling import Handling
+from infra_gen.targets.monitoring import measured_services
+from infra_gen.targets.names import HEADER, api_key, base_url, client_port, engine_of
+from infra_gen.targets.questions import QUESTIONS
 
 # Less than the whole: a driver may count some pages of the weights elsewhere.
 _SHARE_OF_WEIGHTS = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What differs between targets: where the key is, and what to look at when something fails."""
-
-    port: int
-    key_file: str
-    health: str
-    log: str
-    compose: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,61 +23,96 @@ class SmokeView:
     """The names that templates/scripts/smoke-test.sh.j2 uses."""
 
     header: str
-    compose: bool
+    handling: Handling
     service: str
+    base: str
+    curl_options: str
     port: int
     model: str
+    api: str
     request: str
+    streams: bool
+    answer: str
     key: str | None
-    key_file: str
-    health_path: str
+    up_path: str
+    up_needs_key: bool
     start_s: int
     metrics_path: str | None
     metrics_port: int | None
-    health_hint: str
-    log_hint: str
+    jobs: tuple[str, ...]
     accelerator: bool
     nvidia: bool
     amd: bool
     gpu_log: str | None
+    gpu_command: str | None
+    gpu_pattern: str
     least_mib: int
     model_mib: int
 
 
-def smoke_test(stack: Stack, hints: Hints) -> File:
-    """The script."""
-    engine, key = engine_of(stack), api_key(stack)
+def smoke_test(stack: Stack, handling: Handling) -> File:
+    """The script. On Macs Prometheus is optional, so only the engine's own metrics are looked at."""
+    engine, front, key = engine_of(stack), stack.front, api_key(stack)
     vendor = engine.devices.vendor if engine.devices else "cpu"
     mib = stack.plan.weights.bytes * stack.plan.parallelism.data // 2**20
-    in_log = None if hints.compose else engine.gpu_log
+    proof = engine.gpu_proof
+    # Drivers of these vendors say themselves how much memory is used.
+    counted = vendor in ("nvidia", "amd")
+    from_log = proof and not proof.command and handling.read_log and not counted
+    in_log = proof.pattern if proof and from_log else None
+    direct = front is engine
+    question = QUESTIONS[stack.plan.task]
     view = SmokeView(
         header=HEADER,
-        compose=hints.compose,
+        handling=handling,
         service=engine.name,
-        port=hints.port,
+        base=base_url(stack),
+        curl_options=_curl_options(stack),
+        port=client_port(stack),
         model=stack.plan.served_name,
-        request=_request(stack.plan.served_name),
+        api=question.path,
+        request=json.dumps({"model": stack.plan.served_name, **question.body}),
+        streams=question.streams,
+        answer=question.answer,
         key=key.name if key else None,
-        key_file=hints.key_file,
-        health_path=engine.probe.path if engine.probe else "/health",
+        # A proxy shows its health to Prometheus alone; clients see whether the list of models comes.
+        up_path=engine.probe.path if direct and engine.probe else "/v1/models",
+        up_needs_key=not direct,
         start_s=engine.probe.start_s if engine.probe else stack.plan.startup.budget_s,
-        metrics_path=engine.metrics_path,
-        metrics_port=_metrics_port(stack) if hints.compose else None,
-        health_hint=hints.health,
-        log_hint=hints.log,
-        accelerator=vendor in ("nvidia", "amd") or in_log is not None,
-        nvidia=hints.compose and vendor == "nvidia",
-        amd=hints.compose and vendor == "amd",
+        metrics_path=engine.metrics_path if direct else None,
+        metrics_port=_metrics_port(stack) if handling.beside else None,
+        jobs=tuple(one.name for one in measured_services(stack)),
+        accelerator=vendor in ("nvidia", "amd") or proof is not None,
+        nvidia=vendor == "nvidia",
+        amd=vendor == "amd",
         gpu_log=in_log,
+        gpu_command=_proof_command(proof, engine, handling),
+        gpu_pattern=proof.pattern if proof else "",
         least_mib=int(mib * _SHARE_OF_WEIGHTS),
         model_mib=mib,
     )
     return File(render("scripts/smoke-test.sh.j2", view), executable=True)
 
 
-def _request(model: str) -> str:
-    message = {"role": "user", "content": "Count from one to ten in words."}
-    return json.dumps({"model": model, "messages": [message], "max_tokens": 64, "stream": True})
+def _proof_command(proof: GpuProof | None, engine: Service, handling: Handling) -> str | None:
+    """What prints where the model is; on a host the engine's program lies elsewhere."""
+    if proof is None or not proof.command:
+        return None
+    first, *rest = proof.command
+    own = handling.program if first == engine.program[0] else ""
+    return " ".join([own or shlex.quote(first), *map(shlex.quote, rest)])
+
+
+def _curl_options(stack: Stack) -> str:
+    """What curl needs to talk to the proxy on this machine."""
+    gate = stack.front.gate
+    if gate is None or gate.tls == "off":
+        return ""
+    options = ""
+    if gate.host and not gate.host.replace(".", "").isdigit():
+        options = f" --resolve {gate.host}:{client_port(stack)}:127.0.0.1"
+    # A certificate of its own authority proves nothing to this script, which asks its own machine.
+    return f"{options} --insecure" if gate.tls != "acme" else options
 
 
 def _metrics_port(stack: Stack) -> int | None:

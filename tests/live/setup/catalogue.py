@@ -31,6 +31,12 @@ versions=$(./hadolint --version; ./yamllint --version; ./check-jsonschema --vers
 echo $versions $(./shellcheck --version | grep ^version)
 """
 
+QUADLET_VERSIONS = """
+set -e
+run=usr/libexec/podman/quadlet
+echo quadlet $(oldest/$run --version) and $(newest/$run --version)
+"""
+
 RECIPES = (
     Recipe(
         "curl",
@@ -50,6 +56,12 @@ RECIPES = (
         "Debian sid's prometheus and promtool, unpacked (about 250 MB)",
         {"prometheus": "root/usr/bin/prometheus", "promtool": "root/usr/bin/promtool"},
         ["root/usr/bin/prometheus", "--version"],
+    ),
+    Recipe(
+        "caddy",
+        "Debian sid's caddy, unpacked (about 50 MB)",
+        {"caddy": "root/usr/bin/caddy"},
+        ["root/usr/bin/caddy", "version"],
     ),
     Recipe(
         "linters",
@@ -82,6 +94,19 @@ RECIPES = (
         "Debian sid with llama.cpp-tools and curl in a folder, by debootstrap (about 300 MB)",
         {"root": "root", "llama-server": "root/usr/bin/llama-server"},
         ["chroot", "root", "/usr/bin/llama-server", "--version"],
+        seconds=1200,
+    ),
+    Recipe(
+        "quadlet",
+        "Podman's Quadlet generator of Debian 13 and sid, unpacked (about 240 MB)",
+        {"oldest": "oldest", "newest": "newest"},
+        ["sh", "-c", QUADLET_VERSIONS],
+    ),
+    Recipe(
+        "systemd",
+        "Debian sid with systemd, llama.cpp-tools and Caddy in a folder, by debootstrap (about 500 MB)",
+        {"root": "root", "systemd": "root/usr/lib/systemd/systemd"},
+        ["chroot", "root", "/usr/bin/systemd-analyze", "--version"],
         seconds=1200,
     ),
     Recipe(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from infra_gen.model.engine import ImageFacts
+from infra_gen.model.engine_facts import ImageFacts
 from infra_gen.model.finding import Finding
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.places import at_flag
@@ -29,6 +29,8 @@ _HUB = "docker.io/"
 _ACCELERATORS = {
     "nvidia": ("cuda", "vulkan"),
     "amd": ("rocm", "vulkan"),
+    "intel": ("xpu", "vulkan"),
+    "habana": ("hpu",),
     "cpu": ("cpu",),
 }
 
@@ -39,8 +41,9 @@ def check(subject: Subject) -> Iterator[Finding]:
     if service is None or service.native:
         return
     for reference, file, line in _images(subject):
-        facts = _facts_of(reference, subject)
-        for problem in _problems(facts, subject) if facts else ():
+        # One tag may be several images, by processor or by device: one that fits is enough.
+        found = [list(_problems(facts, subject)) for facts in _facts_of(reference, subject)]
+        for problem in min(found, key=len, default=()):
             yield RULE.finding(file, f"{reference} {problem} {machine.name}", line=line)
     yield from _quantization(subject)
 
@@ -71,15 +74,14 @@ def _images(subject: Subject) -> Iterator[tuple[str, str, int | None]]:
         yield service.image, service.file, line
 
 
-def _facts_of(reference: str, subject: Subject) -> ImageFacts | None:
-    """The official image that `reference` is, whatever its version."""
+def _facts_of(reference: str, subject: Subject) -> Iterator[ImageFacts]:
+    """The official images that `reference` is, whatever its version."""
     name, _, tag = reference.partition("@")[0].rpartition(":")
     for image in subject.engine.facts.images:
         pattern = re.escape(image.tag).replace(re.escape("{version}"), r"[\d.]+(?:rc\d+)?")
         same = image.repository.removeprefix(_HUB) == name.removeprefix(_HUB)
         if same and re.fullmatch(pattern, tag):
-            return image
-    return None
+            yield image
 
 
 def _problems(facts: ImageFacts, subject: Subject) -> Iterator[str]:
@@ -94,6 +96,8 @@ def _problems(facts: ImageFacts, subject: Subject) -> Iterator[str]:
     lowest = min((floor for floor in floors if floor is not None), default=None)
     if have and lowest is not None and facts.accelerator == "cuda" and _number(have) < lowest:
         yield f"needs compute capability {lowest:g}, above the {have} of"
+    if facts.gfx and machine.gfx and machine.gfx not in facts.gfx:
+        yield f"has code for {', '.join(facts.gfx)}, not for the {machine.gfx} of"
 
 
 def _number(capability: str) -> float:

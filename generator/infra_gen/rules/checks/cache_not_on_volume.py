@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from infra_gen.model.finding import Finding
@@ -15,8 +16,8 @@ RULE = Rule(
     slug="cache-not-on-volume",
     severity="error",
     confidence="high",
-    what="Follows the engine's model path (`--model`, the Hugging Face cache, `--download-dir`) and "
-    "reports one that is on no volume.",
+    what="Follows the engine's model path (`--model`, the Hugging Face cache, `--download-dir`, "
+    "`OLLAMA_MODELS`) and reports one that is on no volume.",
     why="Files in a container or on a tmpfs are gone when it is recreated: every update downloads "
     "tens of gigabytes again, or does not start while the model hub is away.",
     bad="environment:\n  HF_HOME: /tmp/huggingface\nvolumes:\n  - models:/models",
@@ -25,6 +26,7 @@ RULE = Rule(
     sources=(
         "https://docs.vllm.ai/en/stable/deployment/docker/",
         "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables",
+        "https://github.com/ollama/ollama/blob/main/docs/faq.mdx",
     ),
 )
 
@@ -51,25 +53,27 @@ def _paths(
     subject: Subject, service: Service, command: CommandLine
 ) -> Iterator[tuple[str, str, str]]:
     """(path, what it is, key) of every place that model files are read from."""
+    knobs = subject.engine.facts.knobs
     env = subject.deployment.environment(service)
-    home = env.get("HOME", "/root")
-    model = command.text("--model") or next(iter(command.positionals), None)
+    model = command.text(knobs.model) if knobs.model else None
+    model = model or (command.positionals[0] if command.positionals and knobs.model else None)
     if model and model.startswith("/"):
         yield model, "the model's path", "command"
         return
-    if subject.engine.name == "llama.cpp":
-        if command.text("--hf-repo"):
-            path = env.get("LLAMA_CACHE") or f"{home}/.cache/llama.cpp"
-            yield path, "the download folder", "environment"
-        return
+    if command.table.flag("--hf-repo") and not command.text("--hf-repo"):
+        return  # it downloads only what this flag names
     folder = command.text("--download-dir")
     if folder:
         yield folder, "--download-dir", "command"
         return
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME"):
+    for name in knobs.model_folders:
         if env.get(name):
             where = "environment" if name not in service.env else f"environment.{name}"
             yield env[name], name, where
             return
-    cache = env.get("XDG_CACHE_HOME") or f"{home}/.cache"
-    yield f"{cache}/huggingface", "the Hugging Face cache", "environment"
+    home = env.get("HOME", "/root")
+    if env.get("XDG_CACHE_HOME") and knobs.model_home.startswith(".cache/"):
+        path = f"{env['XDG_CACHE_HOME']}/{knobs.model_home.removeprefix('.cache/')}"
+    else:
+        path = posixpath.join(home, knobs.model_home)
+    yield path, "the folder of models", "environment"

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 from infra_gen.model.finding import Finding
 from infra_gen.rules.contract import Rule
-from infra_gen.rules.places import at_flag
+from infra_gen.rules.places import at_setting
 from infra_gen.rules.subject import Subject
 
 RULE = Rule(
     slug="concurrency-over-plan",
     severity="warning",
     confidence="medium",
-    what="Reports `--max-num-seqs` or `--parallel` above the number in the plan.",
+    what="Reports `--max-num-seqs`, `--parallel` or `OLLAMA_NUM_PARALLEL` above the number in the "
+    "plan.",
     why="Every request in the batch slows all the others, and long ones no longer fit the cache "
     "together: vLLM then throws requests out and starts them again. The latencies in the README "
     "were predicted for the planned number.",
@@ -29,8 +30,8 @@ def check(subject: Subject) -> Iterator[Finding]:
     command = subject.command
     if command is None:
         return
-    flag = "--max-num-seqs" if subject.engine.name == "vllm" else "--parallel"
-    have, planned = command.number(flag), subject.plan.limits.max_num_seqs
-    if have is not None and have > planned:
-        message = f"{flag} {have:g} is above the planned {planned}"
-        yield at_flag(RULE, subject, flag, message)
+    name = subject.engine.facts.knobs.concurrency
+    have, planned = command.setting_number(name), subject.plan.limits.max_num_seqs
+    if name and have is not None and have > planned:
+        message = f"{name} {have:g} is above the planned {planned}"
+        yield at_setting(RULE, subject, name, message)

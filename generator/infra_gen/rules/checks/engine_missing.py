@@ -25,13 +25,17 @@ RULE = Rule(
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """At most one finding."""
+    """At most one finding, on a file that states services or could."""
     if subject.service is not None:
         return
     broken = {one.file for one in subject.deployment.unreadable}
+    stating = {service.file for service in subject.deployment.services}
     files = sorted(f for f in subject.deployment.files if f not in broken)
-    file = next((f for f in files if is_compose_file(f) or f.endswith(".plist")), None)
+    file = next((f for f in files if f in stating or is_compose_file(f) or f.endswith(_ENDS)), None)
     if file is not None:
         names = ", ".join(service.name for service in subject.deployment.services) or "none"
         message = f"no service is named engine; there are: {names}"
         yield at_text(RULE, subject, file, "services:", message)
+
+
+_ENDS = (".plist", ".service", ".container")

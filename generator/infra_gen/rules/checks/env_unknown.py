@@ -15,9 +15,9 @@ RULE = Rule(
     slug="env-unknown",
     severity="error",
     confidence="high",
-    what="Reports environment variables with the engine's own prefix (`VLLM_`, `LLAMA_ARG_`) that "
-    "the pinned version does not read.",
-    why="vLLM only warns of them and llama.cpp says nothing, so a setting that somebody relies on "
+    what="Reports environment variables with the engine's own prefix (`VLLM_`, `LLAMA_ARG_`, `OLLAMA_`) "
+    "that the pinned version does not read.",
+    why="vLLM only warns of them, llama.cpp and Ollama say nothing, so a setting that somebody relies on "
     "is silently not there. A few that llama.cpp has retired stop it at once.",
     bad="environment:\n  VLLM_ATTENTION_BACKEND: FLASHINFER",
     good="command:\n  - --attention-backend=FLASHINFER",
@@ -27,7 +27,6 @@ RULE = Rule(
         "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
     ),
 )
-_NEGATION = "LLAMA_ARG_NO_"  # llama.cpp: turns the switch with the rest of the name off
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -51,8 +50,11 @@ def _known(name: str, table: Table) -> bool:
         return False
     if name in table.env or not name.startswith(table.env_prefixes):
         return True
-    positive = "LLAMA_ARG_" + name.removeprefix(_NEGATION)
-    return name.startswith(_NEGATION) and positive in table.env
+    negation = table.env_negation
+    if negation is None or not name.startswith(negation):
+        return False
+    rest = name.removeprefix(negation)
+    return any(prefix + rest in table.env for prefix in table.env_prefixes)
 
 
 def _why(name: str, table: Table) -> str:

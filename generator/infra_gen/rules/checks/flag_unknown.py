@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from infra_gen.model.engine_table import Table
 from infra_gen.model.finding import Finding
-from infra_gen.rules.command_line import Used, reads_equals
+from infra_gen.rules.command_line import CommandLine, Used
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.places import at_flag
 from infra_gen.rules.subject import Subject
@@ -17,7 +17,7 @@ RULE = Rule(
     severity="error",
     confidence="high",
     what="Reports flags on the engine's command line that the pinned version does not have: "
-    "removed ones, misspelt ones, and abbreviations.",
+    "removed ones, misspelt ones, abbreviations, and words where none may stand.",
     why="The engine exits at once with a usage error, and the container restarts for ever. An "
     "abbreviation is worse: vLLM's parser takes it for any flag that begins so, which may be "
     "another one in the next version.",
@@ -43,10 +43,19 @@ def check(subject: Subject) -> Iterator[Finding]:
         if used.spec is None:
             message = f"{subject.title} has no flag {used.spelling}{_why(used, table)}"
             yield at_flag(RULE, subject, used.spelling, message)
-    if not reads_equals(table):
-        for word in command.positionals:
-            message = f"{subject.title} takes nothing without a flag, got {word!r}"
-            yield at_flag(RULE, subject, word, message)
+    for word, said in _alone(subject, command):
+        yield at_flag(RULE, subject, word, f"{subject.title} {said}, got {word!r}")
+
+
+def _alone(subject: Subject, command: CommandLine) -> Iterator[tuple[str, str]]:
+    """(word, what is wrong) of words without a flag that the engine does not take."""
+    table, words = command.table, command.positionals
+    planned = subject.stack.service("engine").argv
+    most = max(table.positionals, sum(not arg.flag for arg in planned))
+    if table.subcommands and words and words[0] not in table.subcommands:
+        yield words[0], f"wants {' or '.join(table.subcommands)} first"
+    for word in words[most:]:
+        yield word, "takes nothing without a flag" if not most else f"takes {most} without a flag"
 
 
 def _why(used: Used, table: Table) -> str:
@@ -57,6 +66,7 @@ def _why(used: Used, table: Table) -> str:
         return when + (f"; instead: {gone.instead}" if gone.instead else "")
     longer = sorted(flag for flag in table.flags if len(name) > 3 and flag.startswith(name))
     if longer and name.startswith("--"):
-        return f"; in full: {' or '.join(longer[:3])}"
+        said = "in full" if table.abbreviations else "did you mean"
+        return f"; {said}: {' or '.join(longer[:3])}"
     close = difflib.get_close_matches(name, sorted(table.flags), n=3, cutoff=0.75)
     return f"; did you mean {' or '.join(close)}?" if close else ""

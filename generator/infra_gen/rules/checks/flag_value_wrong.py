@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from infra_gen.model.engine_table import Table
 from infra_gen.model.finding import Finding
-from infra_gen.rules.command_line import CommandLine, Used, is_variable, reads_equals
+from infra_gen.rules.command_line import CommandLine, Used, is_variable
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.places import at_flag
 from infra_gen.rules.subject import Subject
@@ -45,7 +45,7 @@ def _problem(used: Used, table: Table) -> str | None:
     spec = used.spec
     if spec is None or used.part:
         return None
-    if used.joined and not reads_equals(table):
+    if used.joined and not table.equals:
         return f"{used.spelling}={used.value} is not read; the value stands after a space"
     if used.spelling == "-O" and used.value in ("0", "1", "2", "3"):
         return None  # vLLM rewrites -O3 to --optimization-level 3

@@ -29,6 +29,7 @@ _SMOKE = "bin/smoke-test"
 _LOOKS = re.compile(
     r"nvidia-smi|rocm-smi|amd-smi|mem_info_vram|offloaded|layers to GPU|Metal|MTL|powermetrics"
 )
+_COUNTED = ("nvidia", "amd", "apple")  # their tools say what is in use
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -38,6 +39,11 @@ def check(subject: Subject) -> Iterator[Finding]:
     if text is None or not machine.is_gpu:
         return
     code = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    proof = subject.stack.service("engine").gpu_proof
+    if proof and proof.command and proof.pattern in text:
+        return
+    if proof is None and machine.vendor not in _COUNTED:
+        return  # this engine does not start without the accelerator
     if not any(_LOOKS.search(line) for line in code):
         message = f"no check that {machine.name} does the work: the CPU would pass every one"
         yield RULE.finding(_SMOKE, message, line=1)

@@ -16,7 +16,8 @@ RULE = Rule(
     confidence="high",
     what="Checks that an engine planned for NVIDIA reserves devices with a driver, the capability "
     "`gpu` and exactly one of `count` and `device_ids`, and that one planned for AMD is given "
-    "/dev/kfd and /dev/dri.",
+    "/dev/kfd and /dev/dri, for "
+    "Intel /dev/dri. A Quadlet must add the NVIDIA devices by their CDI name.",
     why="Compose refuses an entry without `capabilities` or with both `count` and `device_ids`. "
     "Without any entry the container starts and sees no GPU: vLLM stops, llama.cpp quietly uses "
     "the CPU.",
@@ -28,10 +29,11 @@ RULE = Rule(
         "https://docs.docker.com/compose/gpu-support",
         "NVIDIA/nvidia-docker#1682",
         "https://docs.vllm.ai/en/stable/deployment/k8s.html",
+        "https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html",
     ),
 )
 _KEY = "deploy.resources.reservations.devices"
-_AMD = ("/dev/kfd", "/dev/dri")
+_NODES = {"rocm": ("/dev/kfd", "/dev/dri"), "vulkan": ("/dev/dri",), "xpu": ("/dev/dri",)}
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -41,15 +43,23 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     if vendor == "nvidia":
         yield from _nvidia(subject, service)
-    elif vendor == "amd":
-        missing = [node for node in _AMD if not any(d.startswith(node) for d in service.devices)]
+    else:
+        devices = subject.stack.service("engine").devices
+        wanted = _NODES.get(devices.accelerator, ()) if devices else ()
+        missing = [node for node in wanted if not any(d.startswith(node) for d in service.devices)]
         if missing:
             message = f"the engine is not given {' and '.join(missing)}"
             yield at_key(RULE, subject, service, "devices", message)
 
 
 def _nvidia(subject: Subject, service: Service) -> Iterator[Finding]:
-    if not service.reservations:
+    image = subject.stack.service("engine").image
+    runtime = image.runtime if image else None
+    if runtime:
+        if service.runtime != runtime and not service.cdi_devices:
+            message = f"this board's GPU is reached through the container runtime {runtime} alone"
+            yield at_key(RULE, subject, service, "runtime", message)
+    elif not (service.reservations or service.cdi_devices or service.runtime):
         message = (
             f"no GPU is reserved; the plan needs {subject.plan.parallelism.devices_per_replica}"
         )

@@ -16,8 +16,9 @@ RULE = Rule(
     slug="health-port-mismatch",
     severity="error",
     confidence="high",
-    what="Compares the engine's `--port` with its health check, the published port, the Dockerfile's "
-    "HEALTHCHECK and the port that Prometheus scrapes.",
+    what="Compares the port that the engine is told to listen on with its health check, the published "
+    "port, the Dockerfile's HEALTHCHECK, the port that Prometheus scrapes and the one that the "
+    "proxy passes requests to.",
     why="A health check on another port keeps the container unhealthy for ever; a published port "
     "that nobody listens on refuses every client; a scrape of it is an alert that never ends.",
     bad="command: [--port, '9931']\nhealthcheck:\n  test: [CMD, curl, 'http://localhost:8080/health']",
@@ -33,7 +34,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     service, command = subject.service, subject.command
     if service is None or command is None:
         return
-    port = int(command.number("--port") or subject.engine.default_port)
+    port = subject.listening(command).port
     if not service.native:
         yield from _container(subject, service, port)
     dockerfile = subject.deployment.dockerfile_of(service)
@@ -42,6 +43,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             message = f"HEALTHCHECK asks port {other}, the engine listens on {port}"
             yield at_text(RULE, subject, dockerfile.file, "HEALTHCHECK", message)
     yield from _scrapes(subject, service, port)
+    yield from _proxied(subject, port)
 
 
 def _container(subject: Subject, service: Service, port: int) -> Iterator[Finding]:
@@ -68,6 +70,18 @@ def _scrapes(subject: Subject, service: Service, port: int) -> Iterator[Finding]
         if listening and target.port not in listening:
             message = f"Prometheus asks {target.text}, the engine listens on {port}"
             yield at_text(RULE, subject, target.file, target.text, message)
+
+
+def _proxied(subject: Subject, port: int) -> Iterator[Finding]:
+    gate = subject.gateway()
+    upstreams = (one for site in (gate.sites if gate else ()) for one in site.upstreams)
+    for upstream in upstreams:
+        for address in upstream.addresses:
+            host, _, asked = address.rpartition("://")[2].rpartition(":")
+            if gate and asked.isdigit() and (int(asked) != port or ":" in host.strip("[]")):
+                said = f"the proxy passes on to {address}, the engine listens on {port}"
+                line = upstream.directive.line
+                yield RULE.finding(gate.file, said, line=line, key_path="reverse_proxy")
 
 
 def _ports(health: Health | None) -> set[int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra_gen.model.finding import Finding
+from infra_gen.model.stack import Service
 from infra_gen.rules.contract import Rule
-from infra_gen.rules.monitoring import prometheus_files, scrape_targets
+from infra_gen.rules.monitoring import Target, prometheus_files, scrape_targets
 from infra_gen.rules.places import at_flag, at_key
 from infra_gen.rules.subject import Subject
 
@@ -15,15 +16,17 @@ RULE = Rule(
     severity="error",
     confidence="high",
     what="Reports a deployment with Prometheus whose engine exports no metrics, or whose scrape "
-    "configuration does not ask the engine.",
+    "configuration does not ask the engine or the proxy, whichever has metrics.",
     why="llama.cpp answers /metrics with 501 unless `--metrics` is given, and vLLM's own metrics "
-    "end with `--disable-log-stats`. Alerts on series that do not exist never fire.",
+    "end with `--disable-log-stats`. Ollama has none at all: what it does is measured at the "
+    "proxy. Alerts on series that do not exist never fire.",
     bad="command: [--model, /models/model.gguf]",
     good="command: [--model, /models/model.gguf, --metrics]",
-    fix="Add --metrics for llama.cpp, drop --disable-log-stats for vLLM, and scrape the engine.",
+    fix="Add --metrics for llama.cpp, drop --disable-log-stats for vLLM, and scrape what has metrics.",
     sources=(
         "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
         "https://docs.vllm.ai/en/stable/usage/metrics/",
+        "ollama/ollama#3144",
     ),
 )
 _OFF = "--disable-log-stats"
@@ -39,15 +42,27 @@ def check(subject: Subject) -> Iterator[Finding]:
     if flag and not command.on(flag):
         message = f"{subject.title} exports no metrics without {flag}"
         yield at_key(RULE, subject, service, "command", message)
-    if subject.engine.name == "vllm" and command.on(_OFF):
+    if command.on(_OFF):
         yield at_flag(RULE, subject, _OFF, f"{_OFF} ends the metrics that alerts are made of")
-    path = subject.engine.facts.http.metrics_path.value or "/metrics"
-    asked = [target for target in scrape_targets(subject.deployment) if target.engine]
+    targets = tuple(scrape_targets(subject.deployment))
+    for planned in subject.stack.services:
+        if planned.metrics_path and planned.role in ("engine", "proxy"):
+            yield from _scraped(subject, planned, targets, files[0])
+
+
+def _scraped(
+    subject: Subject, planned: Service, targets: tuple[Target, ...], file: str
+) -> Iterator[Finding]:
+    """Whether a job asks that service, and where."""
+    name = planned.name
+    asked = [one for one in targets if name in (one.job, one.host)]
     if not asked:
-        line = subject.deployment.line_at(files[0], "scrape_configs")
-        yield RULE.finding(files[0], "no scrape job asks the engine", line=line)
+        line = subject.deployment.line_at(file, "scrape_configs")
+        yield RULE.finding(file, f"no scrape job asks the {name}", line=line)
     for target in asked:
-        if target.path != path:
+        if target.path != planned.metrics_path:
             line = subject.deployment.line_of(target.file, target.path)
-            message = f"job {target.job} asks {target.path}; {subject.title} exports at {path}"
+            message = (
+                f"job {target.job} asks {target.path}; {name} exports at {planned.metrics_path}"
+            )
             yield RULE.finding(target.file, message, line=line)

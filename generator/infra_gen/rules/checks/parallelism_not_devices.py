@@ -24,7 +24,7 @@ RULE = Rule(
     "another `hardware`.",
     sources=("vllm-project/vllm#20593", "vllm-project/vllm#791", "NVIDIA/dgx-spark-playbooks#63"),
 )
-_SIZES = ("--tensor-parallel-size", "--pipeline-parallel-size", "--data-parallel-size")
+_MORE_SIZES = ("--pipeline-parallel-size", "--data-parallel-size")  # where the engine has them
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -43,24 +43,23 @@ def check(subject: Subject) -> Iterator[Finding]:
             f"{granted} devices are reserved; {machine.name} was planned with {machine.devices}"
         )
         yield at_key(RULE, subject, service, key, message)
-    wanted = _wanted(subject)
-    if subject.engine.name == "vllm":
+    wanted, split = _wanted(subject), subject.engine.facts.knobs.tensor_parallel
+    if split:
         # AMD devices are given all together: using some of them is no mistake.
         fits = wanted <= granted if machine.vendor == "amd" else wanted == granted
         if not fits:
-            flag = _SIZES[0]
             message = f"the parallel sizes need {wanted} devices, the container gets {granted}"
-            yield at_flag(RULE, subject, flag, message)
+            yield at_flag(RULE, subject, split, message)
     elif granted < wanted:
         message = f"the plan splits the model over {wanted} devices, the container gets {granted}"
         yield at_key(RULE, subject, service, key, message)
 
 
 def _wanted(subject: Subject) -> int:
-    command = subject.command
-    if command is None or subject.engine.name != "vllm":
+    command, split = subject.command, subject.engine.facts.knobs.tensor_parallel
+    if command is None or split is None:
         return subject.plan.parallelism.devices_per_replica
     product = 1
-    for flag in _SIZES:
+    for flag in (split, *_MORE_SIZES):
         product *= int(command.number(flag) or 1)
     return product

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from infra_gen.model.finding import Finding
+from infra_gen.rules.binding import engine_bound, is_loopback
 from infra_gen.rules.contract import Rule
-from infra_gen.rules.places import at_flag, at_key
-from infra_gen.rules.service import Service
+from infra_gen.rules.places import at_key
 from infra_gen.rules.subject import Subject
 
 RULE = Rule(
@@ -32,39 +31,26 @@ RULE = Rule(
 
 def check(subject: Subject) -> Iterator[Finding]:
     """One finding for each such port."""
-    if subject.spec.serve.exposure != "loopback":
-        return
+    if subject.exposed():
+        return  # exposed-without-proxy says what may be open then
     for service in subject.deployment.services:
         for number, port in enumerate(service.ports):
-            if not _is_loopback(port.address):
+            if not is_loopback(port.address):
                 message = (
                     f"{service.name} publishes {port.text} on {port.address or 'every address'}"
                 )
                 yield at_key(RULE, subject, service, f"ports.{number}", message)
-    yield from _bound(subject, subject.service)
+    yield from engine_bound(RULE, subject)
+    yield from _proxy(subject)
 
 
-def _bound(subject: Subject, service: Service | None) -> Iterator[Finding]:
-    """What the engine itself binds, where no container stands around it."""
-    command = subject.command
-    if service is None or command is None:
+def _proxy(subject: Subject) -> Iterator[Finding]:
+    """What a proxy on the host binds."""
+    proxy, gate = subject.proxy(), subject.gateway()
+    if proxy is None or gate is None or not proxy.native:
         return
-    if not service.native and service.network_mode != "host":
-        return
-    host = command.text("--host")
-    if host is None and subject.engine.name == "llama.cpp" and service.native:
-        return  # its default is loopback; the images set another
-    if not _is_loopback(host):
-        message = f"{service.name} binds {host or 'every address'} of this machine"
-        yield at_flag(RULE, subject, "--host", message)
-
-
-def _is_loopback(address: str | None) -> bool:
-    if address is None:
-        return False
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+    for site in gate.sites:
+        if not site.binds or not all(is_loopback(one) for one in site.binds):
+            shown = ", ".join(site.binds) or "every address"
+            message = f"the proxy binds {shown} of this machine for {', '.join(site.addresses)}"
+            yield RULE.finding(gate.file, message, line=site.directive.line)

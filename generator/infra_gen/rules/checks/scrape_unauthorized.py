@@ -44,7 +44,9 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _asks_for_key(subject: Subject) -> bool:
     """Whether the metrics' path is guarded: listed, or not among the public ones."""
     auth = subject.engine.facts.auth
-    path = subject.engine.facts.http.metrics_path.value or "/metrics"
+    path = subject.engine.facts.http.metrics_path.value
+    if path is None:
+        return False
     if auth.guarded.value is not None:
         return path.startswith(auth.guarded.value)
     return auth.public.value is not None and path not in auth.public.value
@@ -54,5 +56,7 @@ def _has_key(subject: Subject, service: Service) -> bool:
     auth, command = subject.engine.facts.auth, subject.command
     if auth.key_env.value and auth.key_env.value in subject.deployment.environment(service):
         return True
+    if service.env_files:
+        return subject.spec.serve.api_key == "env"
     flags = (auth.key_flag.value, auth.key_file_flag.value)
     return command is not None and any(flag and command.text(flag) for flag in flags)

@@ -1,4 +1,4 @@
-"""llama.cpp divides the context, so that each slot gets less than planned."""
+"""The context is divided, so that each slot gets less than planned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from infra_gen.model.finding import Finding
 from infra_gen.rules.contract import Rule
-from infra_gen.rules.places import at_flag
+from infra_gen.rules.places import at_setting
 from infra_gen.rules.subject import Subject
 
 RULE = Rule(
@@ -29,12 +29,16 @@ RULE = Rule(
 def check(subject: Subject) -> Iterator[Finding]:
     """At most one finding."""
     command = subject.command
-    if command is None or subject.engine.name != "llama.cpp" or command.on("--kv-unified"):
+    knobs = subject.engine.facts.knobs
+    if command is None or knobs.context is None or not knobs.context_shared:
         return
-    total, slots = command.number("--ctx-size"), command.number("--parallel")
+    if command.on("--kv-unified"):
+        return  # one pool for all, as long as they fit together
+    total = command.setting_number(knobs.context)
+    slots = command.setting_number(knobs.concurrency)
     if not total or not slots or slots < 1:
-        return  # slots-implicit speaks of that
+        return  # memory-limits-implicit speaks of that
     each, planned = int(total // slots), subject.plan.limits.context
     if each < planned:
         message = f"{total:.0f} tokens in {slots:.0f} slots are {each} each; planned are {planned}"
-        yield at_flag(RULE, subject, "--ctx-size", message)
+        yield at_setting(RULE, subject, knobs.context, message)

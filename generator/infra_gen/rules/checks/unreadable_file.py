@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from infra_gen.model.finding import Finding
 from infra_gen.resources import data_dir
 from infra_gen.rules.contract import Rule
+from infra_gen.rules.deployment import is_for_others
+from infra_gen.rules.reading.caddyfile import is_caddyfile, read_caddyfile
 from infra_gen.rules.reading.compose import is_compose_file
-from infra_gen.rules.reading.yaml_text import parse_yaml
+from infra_gen.rules.reading.yaml_text import UnreadableError, parse_yaml
 from infra_gen.rules.subject import Subject
 
 if TYPE_CHECKING:
@@ -22,10 +24,10 @@ RULE = Rule(
     slug="unreadable-file",
     severity="error",
     confidence="high",
-    what="Reports YAML, JSON and property lists that do not parse, and Compose files that do not "
-    "match the Compose specification's JSON Schema.",
-    why="Docker and launchd refuse such a file as a whole, so nothing starts. An unknown key is "
-    "most often a typo of a known one, and what it should have set is not set.",
+    what="Reports YAML, JSON, property lists, units and Caddyfiles that do not parse, and Compose "
+    "files that do not match the Compose specification's JSON Schema.",
+    why="Docker, launchd, systemd and Caddy refuse such a file as a whole, so nothing starts. An "
+    "unknown key is most often a typo of a known one, and what it should have set is not set.",
     bad="services:\n  engine:\n    shm-size: 2g",
     good="services:\n  engine:\n    shm_size: 2g",
     fix="Correct the line that is named, then run `docker compose config -q` or `plutil -lint`.",
@@ -45,6 +47,10 @@ def check(subject: Subject) -> Iterator[Finding]:
     for path, text in deployment.files.items():
         if path.endswith(".json"):
             yield from _json(path, text)
+        elif is_for_others(path) and path not in subject.pristine:
+            yield from _yaml(path, text)
+        elif is_caddyfile(path):
+            yield from _caddyfile(path, text)
         elif _needs_schema(subject, path):
             yield from _compose(subject, path)
 
@@ -61,6 +67,20 @@ def _json(path: str, text: str) -> Iterator[Finding]:
     except ValueError as error:
         line = getattr(error, "lineno", None)
         yield RULE.finding(path, f"does not parse: {error}", line=line)
+
+
+def _yaml(path: str, text: str) -> Iterator[Finding]:
+    try:
+        parse_yaml(text)
+    except UnreadableError as error:
+        yield RULE.finding(path, f"does not parse: {error.problem}", line=error.line)
+
+
+def _caddyfile(path: str, text: str) -> Iterator[Finding]:
+    try:
+        read_caddyfile(text)
+    except UnreadableError as error:
+        yield RULE.finding(path, f"does not parse: {error.problem}", line=error.line)
 
 
 @cache

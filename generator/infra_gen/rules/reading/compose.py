@@ -60,7 +60,37 @@ def _service(name: str, body: Mapping[str, Any], path: str) -> Service:
         security_opt=tuple(str(item) for item in items(body.get("security_opt"))),
         health=_health(body.get("healthcheck")),
         labels=variables(body.get("labels")),
+        privileged=body.get("privileged") is True,
+        cap_add=tuple(str(item) for item in items(body.get("cap_add"))),
+        cap_drop=tuple(str(item) for item in items(body.get("cap_drop"))),
+        pid=body.get("pid"),
+        runtime=str(body["runtime"]) if body.get("runtime") else None,
+        logs_limited=_logs_limited(body.get("logging")),
+        waits_for=_waits_for(body.get("depends_on")),
+        env_files=tuple(map(_env_file, items(body.get("env_file")))),
     )
+
+
+# Docker's default. It and none of the others keeps everything in a file of the host for ever.
+_UNLIMITED_DRIVER = "json-file"
+
+
+def _logs_limited(logging: object) -> bool:
+    driver = nested(logging, "driver") or _UNLIMITED_DRIVER
+    return driver != _UNLIMITED_DRIVER or nested(logging, "options", "max-size") is not None
+
+
+def _waits_for(depends_on: object) -> dict[str, str]:
+    if isinstance(depends_on, Mapping):
+        return {
+            str(name): str(nested(how, "condition") or "service_started")
+            for name, how in depends_on.items()
+        }
+    return {str(name): "service_started" for name in items(depends_on)}
+
+
+def _env_file(item: object) -> str:
+    return str(item.get("path")) if isinstance(item, Mapping) else str(item)
 
 
 def _dockerfile_path(build: object, path: str) -> str | None:

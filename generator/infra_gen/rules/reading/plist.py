@@ -9,8 +9,7 @@ from xml.parsers.expat import ExpatError
 from infra_gen.rules.reading.yaml_text import UnreadableError
 from infra_gen.rules.service import Service
 
-# Companions of the engine end their label with one of these.
-_COMPANIONS = ("awake", "logs")
+_OURS = "infra-gen."
 
 
 def is_plist(path: str) -> bool:
@@ -27,14 +26,13 @@ def plist_service(text: str, path: str) -> Service:
     if not isinstance(document, dict):
         raise UnreadableError("the property list is no dictionary", None)
     label = str(document.get("Label") or posixpath.basename(path).removesuffix(".plist"))
-    last = label.rsplit(".", 1)[-1]
     arguments = document.get("ProgramArguments")
     words = [str(word) for word in arguments] if isinstance(arguments, list) else []
     program = str(document.get("Program") or (words[0] if words else ""))
     env = document.get("EnvironmentVariables")
     stop = document.get("ExitTimeOut")
     return Service(
-        name=last if last in _COMPANIONS else "engine",
+        name=_name(label),
         file=path,
         key_path="",
         words=tuple(words[1:]),
@@ -43,4 +41,12 @@ def plist_service(text: str, path: str) -> Service:
         program=(program,),
         stop_s=float(stop) if isinstance(stop, int | float) else None,
         restart="always" if document.get("KeepAlive") else "no",
+        at_boot=bool(document.get("RunAtLoad") or document.get("KeepAlive")),
     )
+
+
+def _name(label: str) -> str:
+    """`infra-gen.chat` is the engine of `chat`; what stands beside it adds its own name."""
+    if not label.startswith(_OURS):
+        return "engine"
+    return label.removeprefix(_OURS).partition(".")[2] or "engine"

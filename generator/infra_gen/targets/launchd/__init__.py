@@ -1,0 +1,1 @@
+"""launchd, natively on a Mac."""
