@@ -137,11 +137,15 @@ def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]
 
 def plan(spec: Spec, base: Path, pins: Resolved | None = None) -> tuple[Plan, Facts]:
     """The plan for `spec`; relative model folders are taken from `base`."""
+    planned, facts, _ = _stacked(spec, base, pins)
+    return planned, facts
+
+
+def _stacked(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Plan, Facts, Stack]:
+    """The plan with its stack, which refuses engine_args that the engine's version does not have."""
     facts, everything = gather(spec, base, pins)
     planned = make_plan(facts, spec, pins, everything)
-    # Refuses engine_args that this version of the engine does not have.
-    build_stack(spec, planned, facts.engines[planned.engine])
-    return planned, facts
+    return planned, facts, build_stack(spec, planned, facts.engines[planned.engine])
 
 
 def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
@@ -165,8 +169,7 @@ def _check_allowed(spec: Spec) -> None:
 
 def _rendered(spec: Spec, base: Path, pins: Resolved | None) -> Built:
     """The deployment, not judged."""
-    planned, facts = plan(spec, base, pins)
-    stack = build_stack(spec, planned, facts.engines[planned.engine])
+    planned, facts, stack = _stacked(spec, base, pins)
     return Built(spec, facts, planned, stack, TARGETS[planned.target].emit(stack), ())
 
 

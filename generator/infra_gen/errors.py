@@ -54,6 +54,10 @@ class SpecError(InfraGenError):
     exit_code = ExitCode.BAD_SPEC
 
 
+class PresetError(InfraGenError):
+    """A preset's file is wrong: whoever edited it is told, for that is no bug in infra-gen."""
+
+
 class DoesNotFitError(InfraGenError):
     """No plan holds the model in memory, or no legal parallelism exists."""
 

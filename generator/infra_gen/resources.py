@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 
+def in_checkout() -> bool:
+    """Whether templates and presets are those of a checkout, where people edit them."""
+    return data_dir("presets").parent.name != "_data"
+
+
 @cache
 def data_dir(kind: Literal["templates", "presets"]) -> Path:
     """The folder of that kind. A wheel carries it inside the package, a checkout at its top."""

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from ruamel.yaml import YAML
 
-from infra_gen.knowledge.store import KINDS
+from infra_gen.errors import PresetError
+from infra_gen.knowledge.store import KINDS, file_digest, read_preset, validated
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine_facts import EngineFacts
-from infra_gen.model.hardware import DevicePreset
+from infra_gen.model.hardware import DevicePreset, InstancePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan_document import PlanDocument
@@ -30,6 +30,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "lock": Lock,
     "plan": PlanDocument,
     "hardware": DevicePreset,
+    "instance": InstancePreset,
     "model": ModelPreset,
     "workload": Workload,
     "calibration": Calibration,
@@ -38,26 +39,31 @@ SCHEMAS: dict[str, type[BaseModel]] = {
 
 
 def build_index(presets: Path) -> dict[str, Any]:
-    """Every preset by kind and id, plus the aliases; ValueError when two presets share a name."""
-    yaml = YAML(typ="safe", pure=True)
+    """Every preset by kind and id, plus aliases and digests of the files.
+
+    Raises PresetError for a file that is wrong, and when two presets share a name.
+    """
     index: dict[str, Any] = {kind: {} for kind in [*KINDS, "engines"]}
     aliases: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+    digests: dict[str, dict[str, str]] = {kind: {} for kind in [*KINDS, "engines"]}
     for kind, record in KINDS.items():
         for path in sorted((presets / kind).glob("*.yaml")):
-            document = yaml.load(path.read_text("utf-8"))
-            index[kind][path.stem] = record.model_validate(document).model_dump(
+            document = read_preset(path)
+            index[kind][path.stem] = validated(record, document, path).model_dump(
                 mode="json", exclude_defaults=True
             )
+            digests[kind][path.stem] = file_digest(path)
             for alias in document.get("aliases", ()):
                 if alias in aliases[kind] or alias in index[kind]:
-                    raise ValueError(f"{path}: {alias!r} names two presets")
+                    raise PresetError(f"aliases: {alias!r} names two presets", where=str(path))
                 aliases[kind][alias] = path.stem
     for path in sorted((presets / "engines").glob("*/engine.yaml")):
-        document = EngineFacts.model_validate(yaml.load(path.read_text("utf-8")))
-        index["engines"][path.parent.name] = document.model_dump(
+        facts = validated(EngineFacts, read_preset(path), path)
+        index["engines"][path.parent.name] = facts.model_dump(
             mode="json", exclude_defaults=True, by_alias=True
         )
-    index["aliases"] = aliases
+        digests["engines"][path.parent.name] = file_digest(path)
+    index["aliases"], index["digests"] = aliases, digests
     return index
 
 
@@ -80,7 +86,12 @@ def outputs(presets: Path) -> dict[Path, str]:
 def main() -> int:
     """Write what changed; with --check only say so."""
     stale = []
-    for path, text in outputs(data_dir("presets")).items():
+    try:
+        made = outputs(data_dir("presets"))
+    except PresetError as error:
+        print("\n".join(error.lines()), file=sys.stderr)
+        return error.exit_code
+    for path, text in made.items():
         if path.is_file() and path.read_text("utf-8") == text:
             continue
         stale.append(path)

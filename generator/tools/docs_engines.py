@@ -33,6 +33,8 @@ def _code(value: object) -> str:
 
 def _fact(name: str, fact: Fact[Any]) -> tuple[str, str, str]:
     value = fact.value
+    if isinstance(value, bool):
+        return name, "yes" if value else "no", fact.note or ""
     if isinstance(value, tuple | list):
         value = ", ".join(map(str, value)) or "none"
     return name, _NOT_THERE if value is None else _code(value), fact.note or ""
@@ -46,6 +48,8 @@ def _facts(facts: EngineFacts) -> list[tuple[str, str, str]]:
         ("metrics", facts.http.metrics_path),
         ("flag that turns metrics on", facts.http.metrics_flag),
         ("Host header that a proxy must send", facts.http.host_header),
+        ("sends nothing before the first token", facts.http.first_byte_is_token),
+        ("answers 503 while it loads", facts.http.loads_with_503),
         ("key: variable", facts.auth.key_env),
         ("key: flag", facts.auth.key_flag),
         ("key: file flag", facts.auth.key_file_flag),

@@ -1,5 +1,9 @@
 """Podman's real Quadlet generator reads what is written, in its oldest supported release and in the
-newest: no complaint, and the services do what the stack says. No container is started."""
+newest: no complaint, and the services do what the stack says. No container is started.
+
+The scripts run under a real systemd, with that generator and a stand-in for podman itself that says
+to be ready, or fails where it is told to.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,14 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.live.conftest import give_up, require, run_program
 from tests.live.deployments import GOLDEN
+from tests.live.machine import Machine
 from tests.live.quadlet_units import Generator, PodmanRun, podman_run, values, write
 from tests.unit.target_stacks import vllm_stack
 
@@ -299,3 +304,141 @@ def test_systemd_reads_the_services(case: str, generator: Generator, tmp_path: P
     engine = folder / f"{built.stack.name}-engine.service"
     engine.write_text(engine.read_text().replace("TimeoutStartSec=", "TimeoutStartSec=soon "))
     assert ours(verify().stderr)
+
+
+PODMAN = """\
+#!/bin/sh
+for word in $(cat /run/fails 2> /dev/null); do
+    case " $* " in *" $word "*) echo "no $word today" >&2; exit 1 ;; esac
+done
+if [ "$1" = run ] && [ -n "${NOTIFY_SOCKET:-}" ]; then
+    systemd-notify --ready
+    exec sleep infinity
+fi
+"""
+DEPLOYMENT = "/srv/chat"
+GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
+INSTALLED = "/etc/containers/systemd/infra-gen-chat"
+
+
+@dataclass(frozen=True)
+class Operated:
+    """A machine with a deployment, as its operator sees it."""
+
+    machine: Machine
+    root: Path
+
+    def write(self, *, monitoring: bool) -> None:
+        """What `infra-gen update` does, also to files that are no longer part of it."""
+        spec = spec_of("2x4090", "public", "volume", "build")
+        built = api.build(spec.model_copy(update={"monitoring": monitoring}), self.root)
+        for old in self.root.glob("quadlet/*"):
+            old.unlink()
+        write(built.tree, self.root)
+
+    def fails(self, *words: str) -> None:
+        """From now on podman fails where one of them is among its arguments."""
+        self.machine.run("sh", "-c", 'echo "$*" > /run/fails', "sh", *words)
+
+    def sh(self, command: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.machine.run("sh", "-c", command, check=check, cwd=DEPLOYMENT)
+
+    def running(self) -> set[str]:
+        """Services of it that are not off."""
+        listed = self.machine.run(
+            "systemctl", "list-units", "--all", "--plain", "--no-legend", "chat-*.service"
+        ).stdout
+        rows = [line.split() for line in listed.splitlines()]
+        return {row[0] for row in rows if row[2] != "inactive"}
+
+
+@pytest.fixture(scope="module")
+def operated(private_network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    folder = tmp_path_factory.mktemp("operated")
+    podman = folder / "podman"
+    podman.write_text(PODMAN)
+    podman.chmod(0o755)
+    (folder / "chat").mkdir()
+    binds = {
+        DEPLOYMENT: folder / "chat",
+        "/usr/bin/podman": podman,
+        GENERATOR: require("quadlet").path("newest") / "usr/libexec/podman/quadlet",
+    }
+    with Machine(require("systemd").path("root"), binds=binds) as machine:
+        yield Operated(machine, folder / "chat")
+
+
+@pytest.fixture
+def installed(operated: Operated) -> Iterator[Operated]:
+    operated.write(monitoring=True)
+    operated.sh("bin/install")
+    yield operated
+    operated.fails()
+    operated.sh("bin/uninstall")
+    assert operated.running() == set()
+
+
+BASE = {
+    "chat-engine.service", "chat-fetch.service", "chat-proxy.service", "chat-network.service",
+    "chat-models-volume.service", "chat-cache-volume.service", "chat-proxy-volume.service",
+}  # fmt: skip
+MEASURING = {
+    "chat-prometheus.service", "chat-grafana.service", "chat-gpu-exporter.service",
+    "chat-metrics-volume.service", "chat-grafana-volume.service",
+}  # fmt: skip
+
+
+def test_services_come_and_go(installed: Operated) -> None:
+    change = "bin/stop && bin/install && bin/start"
+    assert "up (now" in installed.sh("bin/start").stdout
+    assert installed.running() >= BASE
+    installed.machine.wait_until("chat-grafana.service", "active")
+    assert installed.running() == BASE | MEASURING
+    installed.write(monitoring=False)
+    installed.sh(change)
+    assert installed.running() == BASE
+    installed.write(monitoring=True)
+    installed.sh(change)
+    installed.machine.wait_until("chat-grafana.service", "active")
+    assert installed.running() == BASE | MEASURING
+    installed.sh("bin/stop")
+    assert installed.running() == set()
+
+
+def test_install_alone_ends_what_is_no_longer_there(installed: Operated) -> None:
+    installed.sh("bin/start")
+    installed.write(monitoring=False)
+    installed.sh("bin/install")
+    assert installed.running() == BASE
+
+
+def test_uninstall_after_an_update(installed: Operated) -> None:
+    installed.write(monitoring=False)
+    installed.sh("bin/install && bin/start")
+    installed.write(monitoring=True)
+    installed.sh("bin/uninstall")
+    assert installed.running() == set()
+    assert installed.sh(f"test -e {INSTALLED}", check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("fails", "said", "failed"),
+    [
+        ("build", "chat-fetch was not started", "chat-engine-build"),
+        ("network", "chat-fetch was not started", "chat-network"),
+        ("chat-cache", "chat-engine was not started", "chat-cache-volume"),
+        ("chat-proxy", "chat-proxy was not started", "chat-proxy-volume"),
+        ("chat-fetch", "chat-fetch failed; systemd tries again", ""),
+    ],
+)
+def test_a_start_that_fails_ends(fails: str, said: str, failed: str, installed: Operated) -> None:
+    installed.fails(fails)
+    done = installed.sh("bin/start", check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert said in done.stderr
+    assert f"no {fails} today" in done.stderr
+    if failed:
+        assert f"failed: {failed}.service\n" in done.stderr
+    installed.fails()
+    if failed:
+        assert "up (now" in installed.sh("bin/start").stdout

@@ -71,6 +71,8 @@ class StandIn:
         if status != 200:
             code = {"X-Error-Code": repo.error_code} if repo.error_code else {}
             self.send(request, status, b"", code)
+        elif api and words[2:3] == ["tree"]:
+            self.send(request, 200, json.dumps(self.tree(repo)).encode(), {})
         elif api:
             self.send(request, 200, json.dumps(self.info("/".join(words[:2]), repo)).encode(), {})
         else:
@@ -78,6 +80,13 @@ class StandIn:
             assert isinstance(content, bytes), f"nobody may fetch {path}"
             tag = hashlib.sha1(content, usedforsecurity=False).hexdigest()
             self.send(request, 200, content, {"X-Repo-Commit": COMMIT, "ETag": f'"{tag}"'})
+
+    def tree(self, repo: Repo) -> list[dict[str, Any]]:
+        return [
+            {"type": "file", "path": file, "oid": "ab" * 20,
+             "size": content if isinstance(content, int) else len(content)}
+            for file, content in repo.files.items()
+        ]  # fmt: skip
 
     def info(self, name: str, repo: Repo) -> dict[str, Any]:
         siblings = [

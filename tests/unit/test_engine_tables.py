@@ -13,6 +13,7 @@ import yaml
 
 from infra_gen.model.engine_facts import EngineFacts, ImageFacts
 from infra_gen.model.engine_table import Table, table_of
+from infra_gen.model.names import ENGINE_NAMES
 from tools.engine_llama import llama_metrics
 from tools.engine_llama_help import help_entries, llama_flag, split_head, split_negatives
 from tools.engine_ollama import modelfile_commands, modelfile_parameters, ollama_env
@@ -21,7 +22,6 @@ from tools.engine_tgi import rust_flags, tgi_metrics
 from tools.engine_vllm_metrics import vllm_metrics
 
 ENGINES = Path(__file__).parents[2] / "presets" / "engines"
-NAMES = ("llama.cpp", "ollama", "tgi", "vllm")
 KINDS = {"bool_pair", "list", "optional_value", "positional", "switch", "value"}
 TYPES = {"bool", "float", "int", "json", "path", "size", "str"}
 COUNTS = {  # flags, spellings, removed flags, variables, metrics
@@ -217,7 +217,7 @@ def spelled(flag: dict[str, Any]) -> list[str]:
     return [flag["name"], *flag.get("aliases", []), *flag.get("negatives", [])]
 
 
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize("engine", ENGINE_NAMES)
 class TestTable:
     def test_is_written_one_record_a_line_and_small(self, engine: str) -> None:
         text = (ENGINES / engine / "table.json").read_text(encoding="utf-8")
@@ -228,6 +228,7 @@ class TestTable:
         data = table(engine)
         names = [name for flag in data["flags"] for name in spelled(flag)]
         lists = (data["flags"], names, data["removed_flags"], data["env"], data["metrics"])
+        assert engine in COUNTS, "a new engine: write down what its table holds"
         assert tuple(map(len, lists)) == COUNTS[engine]
 
     def test_records_are_sorted_and_unique(self, engine: str) -> None:
@@ -378,7 +379,7 @@ def kinds_of(image: ImageFacts) -> list[tuple[str, str]]:
 
 def test_all_engines_state_the_same_facts() -> None:
     vllm = facts("vllm")
-    for engine in NAMES:
+    for engine in ENGINE_NAMES:
         known = facts(engine)
         assert set(known) - {"migration"} == set(vllm)
         for group in ("container", "http", "auth", "shutdown", "startup", "memory"):

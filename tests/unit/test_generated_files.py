@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from infra_gen.cli.main import run
+from infra_gen.knowledge.store import KINDS
 from infra_gen.resources import data_dir
 
 ROOT = Path(__file__).parents[2]
@@ -46,8 +47,13 @@ def test_no_schema_is_left_over() -> None:
 
 def test_the_index_knows_every_preset() -> None:
     index = json.loads((PRESETS / "index.json").read_text("utf-8"))
-    for kind in ("hardware", "models", "workloads", "calibration"):
+    for kind in KINDS:
         assert sorted(index[kind]) == sorted(p.stem for p in (PRESETS / kind).glob("*.yaml"))
+        assert set(index["digests"][kind]) == set(index[kind])
+
+
+def test_every_kind_of_preset_has_a_schema() -> None:
+    assert set(KINDS.values()) <= set(tool("build_index").SCHEMAS.values())
 
 
 def schema(name: str) -> dict[str, Any]:

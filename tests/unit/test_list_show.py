@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,9 +15,9 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from infra_gen.catalogue import details, filters, finding, loading, reading, rows
-from infra_gen.catalogue.facts import facts_of, sections_of
-from infra_gen.cli import completion, list_, main, show_preset, table
+from infra_gen.catalogue import details, filters, loading, lookup, reading, rows
+from infra_gen.catalogue.sections import facts_of, sections_of
+from infra_gen.cli import completion, list_, main, show, table
 from infra_gen.errors import UsageError
 from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
@@ -48,7 +49,7 @@ def _app(monkeypatch: pytest.MonkeyPatch) -> None:
     """The three commands behind `run`, on a wide terminal."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command("list", help=list_.HELP)(list_.list_)
-    app.command("show", help=show_preset.HELP)(show_preset.show)
+    app.command("show", help=show.HELP)(show.show)
     app.command("completion", help=completion.HELP)(completion.completion)
     monkeypatch.setattr(main, "app", app)
     monkeypatch.setenv("COLUMNS", "200")
@@ -82,10 +83,14 @@ class TestList:
         assert counts == {kind: len(reading.ids(kind)) for kind in rows.KINDS}
 
     def test_a_table(self, capsys: Printed) -> None:
-        assert printed_lines(capsys, "list", "hardware", "rtx-4090") == [
-            "id        name                      GiB  GB/s  vendor  family",
-            "rtx-4090  NVIDIA GeForce RTX 4090  23.6  1008  nvidia  ada",
+        head, *found = printed_lines(capsys, "list", "hardware", "rtx-4090")
+        (line,) = [one for one in found if one.split()[0] == "rtx-4090"]
+        assert head.split() == ["id", "name", "GiB", "GB/s", "vendor", "family"]
+        assert re.split(r"  +", line) == [
+            *("rtx-4090", "NVIDIA GeForce RTX 4090", "23.6", "1008", "nvidia", "ada")
         ]
+        assert line.index("NVIDIA") == head.index("name")
+        assert line.index("nvidia") == head.index("vendor")
 
     @pytest.mark.usefixtures("_instance")
     @pytest.mark.parametrize("kind", rows.KINDS)
@@ -316,8 +321,8 @@ class TestShow:
         ],
     )
     def test_names_of_every_kind(self, text: str, found: tuple[str, str]) -> None:
-        assert finding.find(text) == found
-        assert finding.find(text, found[0]) == found
+        assert lookup.find(text) == found
+        assert lookup.find(text, found[0]) == found
 
     def test_a_name_of_two_kinds(self, capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
         both = {**store.index()["models"], "chat": store.index()["models"]["qwen3-8b"]}

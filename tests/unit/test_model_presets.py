@@ -14,11 +14,14 @@ from ruamel.yaml import YAML
 from infra_gen.model.llm import (
     Architecture,
     Checkpoint,
+    GatedDelta,
     LayerGroup,
+    Mamba2,
+    Mixer,
     ModelPreset,
     SafetensorsQuant,
 )
-from infra_gen.model.params import count_params, mixer_state_bytes
+from infra_gen.model.params import count_params
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "presets" / "models").glob("*.yaml"))
@@ -34,6 +37,7 @@ CHECKPOINTS = [
 ]
 # Bits per weight that a whole file may average, embeddings and scales included.
 BITS = {
+    "fp32": (31.0, 33.0),
     "bf16": (15.5, 20.5),  # Qwen3-0.6B stores its tied embeddings twice
     "fp8": (7.8, 10.0),
     "fp8-block": (7.8, 10.0),
@@ -52,6 +56,7 @@ BITS = {
 # K types come in blocks of 256: llama-quantize takes wider types for rows that do not divide, and
 # keeps an encoder's tables of positions, a large part of a small model, at 16 bits or more.
 WIDE_BITS = {"Q4_K_M": (4.3, 6.3)}
+STATE_ELEMENT = 4  # bytes: llama.cpp keeps states in 32 bits (src/llama-model.cpp, create_memory)
 
 every_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 
@@ -88,6 +93,26 @@ def gguf_bits(preset: ModelPreset, quantization: str) -> tuple[float, float]:
     if arch.hidden_size % 256 or arch.positions:
         return WIDE_BITS.get(quantization, BITS[quantization])
     return BITS[quantization]
+
+
+def mixer_state_bytes(mixer: Mixer, hidden: int) -> int:
+    """Bytes that one layer keeps for a sequence: the window of its convolution, and its matrix."""
+    if isinstance(mixer, GatedDelta):
+        key, value = mixer.key_heads * mixer.key_dim, mixer.value_heads * mixer.value_dim
+        window, matrix = (mixer.kernel - 1) * (2 * key + value), value * mixer.key_dim
+    elif isinstance(mixer, Mamba2):
+        inner = mixer.heads * mixer.head_dim
+        window = (mixer.kernel - 1) * (inner + 2 * mixer.groups * mixer.state)
+        matrix = inner * mixer.state
+    else:
+        window, matrix = (mixer.kernel - 1) * hidden, 0
+    return (window + matrix) * STATE_ELEMENT
+
+
+def head_again(preset: ModelPreset) -> int:
+    """Parameters of a head that is stored although the embeddings serve as one."""
+    arch = preset.architecture
+    return arch.vocab_size * arch.hidden_size if arch.tied_embeddings else 0
 
 
 def has_sourced_file(preset: ModelPreset, quantization: str) -> bool:
@@ -216,7 +241,7 @@ def test_parsers_exist_in_the_pinned_vllm(preset: ModelPreset) -> None:
 def test_checkpoint_files_match_the_format(preset: ModelPreset, checkpoint: Checkpoint) -> None:
     if checkpoint.format == "safetensors":
         assert checkpoint.quantization in get_args(SafetensorsQuant)
-        assert checkpoint.files == ()
+        assert not checkpoint.files or preset.task != "generate"  # encoders: old weights are .bin
         assert checkpoint.sha256 is None
         return
     assert checkpoint.files
@@ -233,10 +258,17 @@ def test_bytes_fit_the_params(preset: ModelPreset, checkpoint: Checkpoint) -> No
     params = preset.params_total.value
     assert params is not None
     low, high = BITS[checkpoint.quantization]
+    most = params
     if checkpoint.format == "gguf":
         params = language_params(preset)
+        most = params + head_again(preset)
         low, high = gguf_bits(preset, checkpoint.quantization)
-    assert low <= checkpoint.bytes.value * 8 / params <= high
+    bits = checkpoint.bytes.value * 8
+    assert low <= bits / params, f"fewer than {low} bits for each of {params} parameters"
+    again = ", the head counted again: a file may hold the tied embeddings twice"
+    assert bits / most <= high, (
+        f"more than {high} bits for each of {most} parameters{again if most > params else ''}"
+    )
 
 
 @every_preset

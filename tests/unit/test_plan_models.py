@@ -15,7 +15,7 @@ from infra_gen.cli.main import run
 from infra_gen.cli.options import Asked, spec_from
 from infra_gen.errors import UsageError
 from infra_gen.knowledge import store
-from infra_gen.knowledge.hf_config import read_architecture, read_quantization
+from infra_gen.knowledge.hf_config import HfModel, read_model
 from infra_gen.model.llm import Architecture, ModelPreset
 from infra_gen.model.params import count_params
 from infra_gen.plan import kv_cache
@@ -42,8 +42,12 @@ def written(folder: Path, document: object) -> Path:
     return path
 
 
+def read_all(folder: Path, document: object) -> HfModel:
+    return read_model(written(folder, document), date(2026, 1, 1))
+
+
 def read(folder: Path, document: object) -> Architecture:
-    return read_architecture(written(folder, document), date(2026, 1, 1))
+    return read_all(folder, document).architecture
 
 
 def test_a_plain_config(tmp_path: Path) -> None:
@@ -101,7 +105,7 @@ def test_bad_configs_name_file_and_field(case: str, tmp_path: Path) -> None:
 def test_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not readable"):
-        read_architecture(tmp_path / "config.json", date(2026, 1, 1))
+        read_model(tmp_path / "config.json", date(2026, 1, 1))
 
 
 def test_layer_types_become_groups(tmp_path: Path) -> None:
@@ -138,14 +142,12 @@ def test_the_text_part_of_a_multimodal_config_counts(tmp_path: Path) -> None:
 )
 def test_quantization_of_a_folder(declared: object, expected: str, tmp_path: Path) -> None:
     document = LLAMA if declared is None else {**LLAMA, "quantization_config": declared}
-    assert read_quantization(written(tmp_path, document)) == expected
+    assert read_all(tmp_path, document).quantization == expected
 
 
 def test_a_quantization_that_is_not_planned(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'hqq' is not planned yet"):
-        read_quantization(
-            written(tmp_path, {**LLAMA, "quantization_config": {"quant_method": "hqq"}})
-        )
+        read_all(tmp_path, {**LLAMA, "quantization_config": {"quant_method": "hqq"}})
 
 
 def folder_plan(folder: Path, **asked: Any) -> Any:

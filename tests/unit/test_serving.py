@@ -9,6 +9,7 @@ import pytest
 
 from infra_gen import api
 from infra_gen.building import Built
+from infra_gen.model.names import ENGINE_NAMES
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Service
 
@@ -57,7 +58,7 @@ class TestLoopback:
 
 
 class TestBeyond:
-    @pytest.mark.parametrize("engine", ["vllm", "llama.cpp", "tgi", "ollama"])
+    @pytest.mark.parametrize("engine", ENGINE_NAMES)
     def test_only_the_proxy_is_published_beyond_loopback(self, engine: str) -> None:
         made = built(engine=engine, serve=LAN)
         for name, ports in published(made).items():
@@ -91,7 +92,7 @@ class TestBeyond:
         assert gate is not None
         assert gate.forward_key
 
-    @pytest.mark.parametrize("engine", ["vllm", "llama.cpp", "tgi", "ollama"])
+    @pytest.mark.parametrize("engine", ENGINE_NAMES)
     def test_routes_that_change_or_tell_things_are_not_let_through(self, engine: str) -> None:
         gate = built(engine=engine, serve=LAN).stack.front.gate
         assert gate is not None

@@ -238,3 +238,55 @@ def test_rules_tell_agents_apart(beyond: FileTree) -> None:
     files = {path: file.text for path, file in beyond.items() if path.endswith(".plist")}
     names = sorted(service.name for service in read_deployment(files).services)
     assert names == ["awake", "engine", "logs", "proxy"]
+
+
+@pytest.fixture(scope="module", params=["", "offline: {model_path: /Users/ann/models}\n"])
+def ollama(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FileTree:
+    """A Mac with Ollama, which pulls a model or copies one that is there."""
+    folder = tmp_path_factory.mktemp("ollama")
+    spec = folder / "infra-gen.yaml"
+    spec.write_text(
+        "version: 1\nname: home\nhardware: apple-m4-24gb\nmodel: qwen3-8b\ntarget: launchd\n"
+        f"engine: {{name: ollama, version: 0.32.15}}\nload: {{users: 3}}\n{request.param}",
+        "utf-8",
+    )
+    return api.build(read_spec(spec), folder / "out").tree
+
+
+def test_install_gives_ollama_its_model_where_the_engine_looks(ollama: FileTree) -> None:
+    assert "\nbin/fetch-model\n" in ollama["bin/install"].text
+    fetch = ollama["bin/fetch-model"].text
+    assert "ollama=$PWD/engine/ollama\n" in fetch
+    store = parsed(ollama, ENGINE)["EnvironmentVariables"]["OLLAMA_MODELS"]
+    folder = store.removeprefix("__DEPLOY_DIR__/")
+    assert f'export OLLAMA_MODELS="$PWD"/{folder}\n' in fetch
+    assert (
+        f"must_exist {folder}/manifests/registry.ollama.ai/library/qwen3-8b/q8_0\n"
+        in ollama["bin/preflight"].text
+    )
+    assert f"/{folder}/" in ollama[".gitignore"].text.splitlines()
+
+
+def test_no_agent_shares_a_home_with_everybody(ollama: FileTree) -> None:
+    warmup = parsed(ollama, "launchd/infra-gen.home.warmup.plist")
+    engine = parsed(ollama, ENGINE)["EnvironmentVariables"]
+    assert warmup["EnvironmentVariables"]["HOME"] == engine["HOME"] == engine["OLLAMA_MODELS"]
+    assert 'export HOME="$OLLAMA_MODELS"' in ollama["bin/fetch-model"].text
+    assert "only place that it can write" not in ollama["launchd/infra-gen.home.warmup.plist"].text
+
+
+def test_agents_of_another_plan_go(tree: FileTree, ollama: FileTree) -> None:
+    gone = re.findall(r"^remove_agent (\S+)$", tree["bin/install"].text, re.M)
+    assert gone == ["infra-gen.home.proxy", "infra-gen.home.warmup"]
+    assert "remove_agent" not in ollama["bin/install"].text
+
+
+def test_up_means_that_the_proxy_answers_too(beyond: FileTree, tree: FileTree) -> None:
+    assert "&& answers 8445/healthz" in beyond["bin/start"].text
+    assert "healthz" not in tree["bin/start"].text
+
+
+def test_when_a_new_key_counts_is_said(beyond: FileTree, tree: FileTree) -> None:
+    assert "The proxy refuses the old key as soon" in beyond["README.md"].text
+    assert "The old one is refused already" in beyond["bin/rotate-key"].text
+    assert "The old key stops working at that restart" in tree["README.md"].text

@@ -42,6 +42,7 @@ GATE = Gate(
     certificate_key=None,
     port=8080,
     metrics_port=9180,
+    tells_upstream=False,
 )
 PLACE = Place("engine", key_in_env("API_KEY"))
 
@@ -147,6 +148,13 @@ def test_the_host_that_the_engine_knows_is_sent_for_health_too() -> None:
     text = caddyfile(replace(GATE, upstream_host_header="localhost:11434"), PLACE)
 
     assert text.count("header_up Host localhost:11434") == 2
+
+
+def test_an_engine_without_metrics_is_told_of_by_the_proxy() -> None:
+    text = caddyfile(replace(GATE, tells_upstream=True), PLACE)
+
+    assert "handle /upstream {" in text
+    assert "handle /upstream" not in caddyfile(GATE, PLACE)
 
 
 def test_addresses_of_a_bare_host() -> None:

@@ -6,11 +6,15 @@ import os
 import re
 import subprocess
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.target_stacks import llama_stack, vllm_stack
 
+from infra_gen import api
+from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Devices, Port, Service, Stack
 from infra_gen.rules.deployment import Deployment, read_deployment
 from infra_gen.targets.quadlet import target as quadlet
@@ -18,6 +22,22 @@ from infra_gen.targets.quadlet.container import plain
 
 VLLM = replace(vllm_stack(), plan=replace(vllm_stack().plan, target="quadlet"))
 LLAMA = replace(llama_stack("compose"), plan=replace(llama_stack("compose").plan, target="quadlet"))
+UP = "Job=|ActiveState=active|SubState=running"
+SERVES: dict[str, dict[str, Any]] = {
+    "internal": {"exposure": "lan", "host": "llm.lan"},
+    "acme": {"exposure": "public", "host": "llm.example.com"},
+    "files": {"exposure": "lan", "tls": {"certificate": "/etc/a.pem", "key": "/etc/a.key"}},
+}
+
+
+@cache
+def proxied(tls: str) -> Stack:
+    """Behind a proxy whose certificate comes from there."""
+    asked = {
+        "version": 1, "name": "chat", "hardware": "2x4090", "engine": "vllm",
+        "model": "qwen3-32b", "target": "quadlet", "serve": SERVES[tls],
+    }  # fmt: skip
+    return api.build(Spec.model_validate(asked), Path()).stack
 
 
 def files(stack: Stack) -> dict[str, str]:
@@ -205,12 +225,30 @@ case "$1 $2" in
     "info --format") case $3 in *Cgroups*) echo v2 ;; *) echo crun ;; esac ;;
 esac
 """
-SYSTEMCTL = """#!/bin/sh
+SYSTEMCTL = r"""#!/bin/sh
+# UNKNOWN: services that systemd does not know. SHOWN: a file with what `show` says, a line a time,
+# | between properties; the last line stays.
 echo "systemctl $*" >> "$LOG"
+for word; do unit=$word; done
 case " $* " in
     *" is-active "*) exit 3 ;;
-    *" show "*SubState*) echo "${SUB_STATE:-running}" ;;
-    *" show "*) echo "${STATE:-active}" ;;
+    *" is-failed "*) [ "$unit" = "${FAILED:-}" ] ;;
+    *" cat "* | *" stop "*)
+        for unknown in ${UNKNOWN:-}; do
+            case " $* " in *" $unknown "*) exit 5 ;; esac
+        done ;;
+    *" show "*LoadState*)
+        case " ${UNKNOWN:-} " in
+            *" $unit "*) printf 'LoadState=not-found\nActiveState=inactive\n' ;;
+            *) printf 'LoadState=%s\nActiveState=active\n' "${LOAD:-loaded}" ;;
+        esac ;;
+    *" show "*)
+        if [ -z "${SHOWN:-}" ]; then
+            printf 'Job=\nActiveState=active\nSubState=running\n'
+        else
+            head -n 1 "$SHOWN" | tr '|' '\n'
+            if [ "$(wc -l < "$SHOWN")" -gt 1 ]; then sed -i 1d "$SHOWN"; fi
+        fi ;;
 esac
 """
 
@@ -232,19 +270,33 @@ class Host:
             "id": '#!/bin/sh\ncase $1 in -u) echo 1000 ;; *) echo somebody ;; esac\n',
             "journalctl": '#!/bin/sh\necho "journalctl $*"\n',
             "loginctl": "#!/bin/sh\necho yes\n",
+            "sleep": "#!/bin/sh\n",
         }  # fmt: skip
+        self.shown = root / "shown"
         (root / "programs").mkdir()
         for name, text in programs.items():
             (root / "programs" / name).write_text(text)
             (root / "programs" / name).chmod(0o755)
         self.path = f"{root / 'programs'}:{os.environ['PATH']}"
 
-    def run(self, script: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: str, *words: str, cwd: Path | None = None, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         own = {"PATH": self.path, "HOME": str(self.home), "LOG": str(self.log), **env}
         return subprocess.run(
             ["sh", str(self.root / "bin" / script), *words],
-            env=own, text=True, capture_output=True, timeout=60, check=False,
+            env=own, text=True, capture_output=True, timeout=60, check=False, cwd=cwd,
         )  # fmt: skip
+
+    def start(self, *shown: str, failed: str = "") -> subprocess.CompletedProcess[str]:
+        """bin/start where `systemctl show` says this, one after the other."""
+        self.shown.write_text("".join(f"{line}\n" for line in shown))
+        return self.run("start", SHOWN=str(self.shown), FAILED=failed)
+
+    def said(self, word: str) -> list[list[str]]:
+        """The words of every `systemctl --user WORD`."""
+        asked = [line.split() for line in self.log.read_text().splitlines()]
+        return [line[3:] for line in asked if line[:3] == ["systemctl", "--user", word]]
 
     @property
     def units(self) -> Path:
@@ -320,26 +372,151 @@ class TestScripts:
         assert "FAIL  what is installed differs from what is here" in said
 
     def test_start_waits(self, host: Host) -> None:
-        done = host.run("start")
+        queued = "Job=7|ActiveState=inactive|SubState=dead"
+        again = "Job=7|ActiveState=failed|SubState=failed"  # an old failure, and a new start waits
+        starting = "Job=7|ActiveState=activating|SubState=start"
+        done = host.start(queued, again, starting, UP)
         assert done.returncode == 0, done.stderr
-        assert "up (now bin/smoke-test)" in done.stdout
-        assert "systemctl --user start --no-block chat-fetch.service" in host.log.read_text()
+        assert "waiting for the model's files (bin/logs fetch shows it) ...\n" in done.stdout
+        assert "up (now bin/smoke-test --wait)" in done.stdout
+        assert host.said("start")[0][:2] == ["--no-block", "chat-fetch.service"]
 
-    @pytest.mark.parametrize("state", [{"STATE": "failed"}, {"SUB_STATE": "auto-restart"}])
-    def test_start_says_what_failed(self, state: dict[str, str], host: Host) -> None:
-        done = host.run("start", **state)
+    def test_start_waits_for_the_proxy(self, tmp_path: Path) -> None:
+        host = Host(proxied("internal"), tmp_path)
+        starting = "Job=7|ActiveState=activating|SubState=start"
+        done = host.start(UP, UP, starting, UP)
+        assert done.returncode == 0, done.stderr
+        assert "waiting for the proxy (bin/logs proxy shows it) .\n" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("shown", "words"),
+        [
+            ("Job=|ActiveState=failed|SubState=failed", "chat-fetch failed."),
+            ("ActiveState=activating|SubState=auto-restart", "chat-fetch failed; systemd tries"),
+            ("Job=9|ActiveState=activating|SubState=auto-restart-queued", "chat-fetch failed; "),
+            ("Job=|ActiveState=inactive|SubState=dead", "chat-fetch was not started"),
+            ("Job=0|ActiveState=inactive|SubState=dead", "chat-fetch was not started"),
+            ("ActiveState=inactive|SubState=dead", "chat-fetch was not started"),
+            ("", "systemd does not answer"),
+        ],
+    )
+    def test_start_says_what_failed(self, shown: str, words: str, host: Host) -> None:
+        host.run("install")
+        done = host.start(shown, failed="chat-engine-build.service")
         assert done.returncode == 1
-        assert "chat-fetch failed" in done.stderr
-        assert "--unit=chat-*.service" in done.stderr
+        assert words in done.stderr
+        assert "failed: chat-engine-build.service\n" in done.stderr
+        assert "--unit=chat-engine.service --unit=chat-fetch.service" in done.stderr
+        assert "--unit=chat-engine-build.service --unit=chat-network.service" in done.stderr
+
+    def test_start_needs_an_install(self, host: Host) -> None:
+        done = host.run("start", UNKNOWN="chat-prometheus.service")
+        assert done.returncode == 1
+        assert "chat-prometheus.service is not known to systemd: run bin/install" in done.stderr
+        assert host.said("start") == []
 
     def test_stop_and_uninstall(self, host: Host) -> None:
         host.run("install")
         done = host.run("uninstall")
         assert done.returncode == 0, done.stderr
         assert not host.units.exists()
-        assert "systemctl --user stop chat-fetch.service" in host.log.read_text()
-        assert "podman volume rm chat-models" in done.stdout
+        assert set(host.said("stop")[0]) == {
+            "chat-engine.service", "chat-fetch.service", "chat-prometheus.service",
+            "chat-engine-build.service", "chat-network.service", "chat-models-volume.service",
+            "chat-cache-volume.service", "chat-metrics-volume.service",
+        }  # fmt: skip
+        assert "podman volume rm chat-models   (The weights)\n" in done.stdout
         assert "volume rm" not in host.log.read_text()
+
+    @pytest.mark.parametrize(
+        ("tls", "holds"),
+        [("internal", "the authority"), ("acme", "the account"), ("files", "cert")],
+    )
+    def test_the_volume_of_the_proxy_is_named_apart(
+        self, tls: str, holds: str, tmp_path: Path
+    ) -> None:
+        done = Host(proxied(tls), tmp_path).run("uninstall")
+        (line,) = [one for one in done.stdout.splitlines() if "chat-proxy" in one]
+        assert line.startswith(f"  podman volume rm chat-proxy   ({holds}")
+
+    def test_stop_without_an_install(self, host: Host) -> None:
+        done = host.run("stop")
+        assert done.returncode == 0
+        assert "nothing is installed" in done.stderr
+        assert host.said("stop") == []
+
+    def test_stop_knows_what_is_installed(self, host: Host) -> None:
+        """Not what `infra-gen update` has written here since."""
+        host.run("install")
+        (host.units / "quadlet/chat-gone.container").write_text("[Container]\n")
+        (host.root / "quadlet/chat-new.container").write_text("[Container]\n")
+        done = host.run("stop", UNKNOWN="chat-network.service")
+        assert done.returncode == 0, done.stderr
+        (stopped,) = host.said("stop")
+        assert "chat-gone.service" in stopped
+        assert not {"chat-new.service", "chat-network.service"} & set(stopped)
+
+    def test_stop_what_runs_without_its_unit(self, host: Host) -> None:
+        host.run("install")
+        assert host.run("stop", LOAD="not-found").returncode == 0
+        assert "chat-engine.service" in host.said("stop")[0]
+
+    def test_install_stops_what_is_no_longer_part_of_it(self, host: Host) -> None:
+        host.run("install")
+        assert host.said("stop") == []
+        (host.units / "quadlet/chat-gone.container").write_text("[Container]\n")
+        (host.units / "quadlet/chat-gone.volume").write_text("[Volume]\n")
+        assert host.run("install").returncode == 0
+        assert host.said("stop") == [["chat-gone.service", "chat-gone-volume.service"]]
+
+    def test_render_opens_nothing_but_copies(self, host: Host, tmp_path: Path) -> None:
+        """A folder of the caller's: what is in it is not ours to open."""
+        mine = tmp_path / "mine"
+        mine.mkdir(mode=0o700)
+        (mine / "key").write_text("secret")
+        (mine / "key").chmod(0o600)
+        done = host.run("install", "--render-only", str(mine))
+        assert done.returncode == 1
+        assert "is not empty" in done.stderr
+        assert (mine / "key").stat().st_mode & 0o777 == 0o600
+        assert [path.name for path in mine.iterdir()] == ["key"]
+        (mine / "key").unlink()
+        own = host.root / "quadlet/chat-engine.container.d/10-mine.conf"
+        own.parent.mkdir()
+        own.write_text("[Container]\nEnvironment=TOKEN=x\n")
+        own.chmod(0o600)
+        assert host.run("install", "--render-only", str(mine)).returncode == 0
+        assert mine.stat().st_mode & 0o777 == 0o700
+        copied = mine / own.relative_to(host.root)
+        assert copied.stat().st_mode & 0o777 == 0o600
+        assert (mine / "bin/fetch-model").stat().st_mode & 0o777 == 0o755
+
+    def test_render_is_relative_to_the_caller(self, host: Host, tmp_path: Path) -> None:
+        done = host.run("install", "--render-only", "look here", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "look here/quadlet/chat-engine.container").is_file()
+        assert not (host.root / "look here").exists()
+
+    def test_readme(self) -> None:
+        text = files(proxied("internal"))["README.md"]
+        assert "waits until engine and proxy are healthy" in text
+        assert "bin/smoke-test --wait" in text
+        assert "`systemctl --user cat chat-engine` (as root without `--user`)" in text
+        assert "podman volume export chat-proxy --output ../chat-proxy.tar" in text
+        assert "| `chat-engine-build` fails" in text
+        assert "chat-proxy.tar" not in files(proxied("files"))["README.md"]
+        official = files(replace(VLLM, build_image=False))["README.md"]
+        assert "-build` fails" not in official
+        offline = files(replace(VLLM, offline=True))["README.md"]
+        assert "podman load" in offline
+        assert "bin/install            # key, units" in offline
+        assert "podman load" not in official
+
+    def test_how_to_get_new_groups(self) -> None:
+        text = files(with_engine(VLLM, devices=Devices("amd", 1, "rocm")))["bin/preflight"]
+        (line,) = [line for line in text.splitlines() if "terminate-user" in line]
+        assert "log out everywhere and in again" in line
+        assert "ends all that you run, this login too" in line
 
     @pytest.mark.parametrize("groups", ["44\n109\n", ""])
     def test_root_gets_the_groups_of_the_devices(self, groups: str, tmp_path: Path) -> None:

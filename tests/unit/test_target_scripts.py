@@ -249,25 +249,6 @@ def test_several_files_are_counted_together(fake: Fake, tmp_path: Path) -> None:
     assert sorted(path.name for path in (root / "models").iterdir()) == ["a.gguf", "b.gguf"]
 
 
-def test_download_by_hf_happens_once(tmp_path: Path) -> None:
-    root = deploy(vllm_stack(), tmp_path)
-    tools, home, log = tmp_path / "tools", tmp_path / "hub", tmp_path / "log"
-    tools.mkdir()
-    (tools / "hf").write_text(f'#!/bin/sh\necho "$@" >> {log}\n')
-    (tools / "hf").chmod(0o755)
-    path = f"{tools}:{os.environ['PATH']}"
-    small = (root / "bin/fetch-model").read_text("utf-8").replace("bytes=20000000000", "bytes=10")
-    (root / "bin/fetch-model").write_text(small)
-    for args in ((), (), ("--force",)):
-        assert run(root, "fetch-model", *args, HF_HUB_CACHE=str(home), PATH=path).returncode == 0
-    lines = log.read_text().splitlines()
-    assert [line.partition(" --exclude ")[0] for line in lines] == [
-        "download Qwen/Qwen3-32B-AWQ --revision main",
-        "download Qwen/Qwen3-32B-AWQ --revision main --force-download",
-    ]
-    assert all("--exclude original/*" in line and "--exclude *.pth" in line for line in lines)
-
-
 def test_compose_key_is_new_each_time_and_private(tmp_path: Path) -> None:
     root = deploy(vllm_stack(), tmp_path)
     (root / ".env").write_text("HF_TOKEN=mine\nAPI_KEY=old\n")

@@ -381,6 +381,89 @@ def test_rules_judge_a_unit_that_was_edited(
     assert all(one.line for one in hits) == bool(new)
 
 
+OLLAMA = (
+    "hardware: rtx-3060-12gb\nmodel: qwen3-8b\nengine: {name: ollama, version: 0.32.15}\n"
+    "load: {users: 2}\n"
+)
+OFFLINE = (
+    "hardware: cpu-avx512\nmodel: qwen3-4b\nengine: {name: ollama, version: 0.32.15}\n"
+    "load: {users: 2}\noffline: {model_path: /srv/models}\n"
+)
+
+
+@pytest.mark.parametrize("text", [CPU, GPU, OLLAMA])
+def test_to_download_again_nothing_of_others_is_deleted(made: Maker, text: str) -> None:
+    """storage.path may hold other models too."""
+    script = made(text + "storage: {path: /srv/models}\n").tree["bin/fetch-model"].text
+    again = next(line for line in script.splitlines() if "systemctl restart" in line)
+    assert "*" not in again
+    assert " rm " in again
+    if text == GPU:
+        mark = re.search(r"\.infra-gen-complete-\S+", script.partition("set -eu")[2])
+        assert mark
+        assert f"/srv/models/hub/{mark[0]}" in again.split()
+
+
+def test_what_ollama_has_is_not_pulled_again(made: Maker) -> None:
+    script = made(OLLAMA).tree["bin/fetch-model"].text
+    asked, pulled = script.index('"$ollama" show "$source"'), script.index('"$ollama" pull')
+    assert asked < pulled < script.index('"$ollama" create')
+    assert 'OLLAMA_NOPRUNE=1 "$ollama" serve' in script
+
+
+def test_start_waits_for_all_that_a_client_needs(made: Maker) -> None:
+    start = made(OLLAMA).tree["bin/start"].text
+    assert "state_of chat-proxy.service" in start
+    assert "systemctl start chat-warmup.service" in start
+    assert "chat-proxy" not in made(CPU).tree["bin/start"].text
+    assert "chat-warmup" not in made(CPU).tree["bin/start"].text
+
+
+def test_what_a_broken_off_install_changed_is_restarted_too(made: Maker) -> None:
+    install = made(CPU + LAN).tree["bin/install"].text
+    assert install.index("trap finish EXIT") < install.index("\nput_files\n")
+    assert install.count("/opt/infra-gen/chat/.changed") == 1
+
+
+def test_uninstall_takes_units_of_earlier_plans_too(made: Maker) -> None:
+    removed = re.findall(r"^remove (\S+)$", made(CPU).tree["bin/uninstall"].text, re.M)
+    roles = ("engine", "fetch", "gpu", "proxy", "warmup")
+    assert sorted(removed) == [f"chat-{role}.service" for role in roles]
+
+
+def test_preflight_looks_at_every_port_that_is_taken(made: Maker) -> None:
+    built = made(CPU + LAN)
+    inside = built.stack.service("engine").ports[0].container
+    text = built.tree["bin/preflight"].text
+    assert f"must_be_free {inside} engine serve.port" in text
+    assert len(re.findall(r"^must_be_free ", text, re.M)) == 3
+
+
+def test_preflight_knows_what_the_engine_compiles_with(made: Maker) -> None:
+    text = made(GPU).tree["bin/preflight"].text
+    assert "Python.h" in text
+    assert 'fail "there is no C compiler' in text
+    assert "Python.h" not in made(CPU).tree["bin/preflight"].text
+
+
+def test_a_model_that_is_here_already_is_looked_for_and_not_downloaded(made: Maker) -> None:
+    tree = made(OFFLINE).tree
+    preflight = tree["bin/preflight"].text
+    assert "must_exist /srv/models/Qwen3-4B-Q8_0.gguf" in preflight
+    assert "may_use /srv/models/Qwen3-4B-Q8_0.gguf r" in preflight
+    assert "store=/var/lib/infra-gen/chat/store" in preflight
+    assert "install -d" not in tree["bin/install"].text
+    for path in ("README.md", "systemd/chat-fetch.service", "bin/start"):
+        assert not re.search(r"[Dd]ownloads the model|Download of", tree[path].text), path
+
+
+def test_only_the_engine_and_the_proxy_clean_up_shared_memory(made: Maker) -> None:
+    tree = made(OLLAMA).tree
+    assert values(unit(tree, "engine"), "RemoveIPC") == ["yes"]
+    for role in ("fetch", "warmup"):
+        assert values(unit(tree, role), "RemoveIPC") == [], role
+
+
 # What bin/install does, run for real.
 
 
@@ -468,6 +551,53 @@ def test_another_archive_of_that_name_is_refused(tmp_path: Path, known: bool) ->
     assert done.returncode != 0
     assert "has sha256" in done.stderr
     assert (tmp_path / "programs/engine/p").read_text() == "right"
+
+
+def test_one_version_comes_in_several_archives(tmp_path: Path) -> None:
+    """The processor's build stays in place of the GPU's otherwise, when the hardware changes."""
+    archive(tmp_path, "cpu.tar.gz", {"x/p": "cpu"})
+    archive(tmp_path, "gpu.tar.gz", {"x/p": "gpu"})
+    for name in ("cpu", "gpu"):
+        words = ("install_archive", "engine", "b1", "p", f"{name}.tar.gz", "u", "")
+        assert run_part("_install_program", tmp_path, *words).returncode == 0
+        assert (tmp_path / "programs/engine/p").read_text() == name
+
+
+def test_what_is_unpacked_belongs_to_who_installs_and_all_may_read_it(tmp_path: Path) -> None:
+    place = tmp_path / "downloads" / "a.tar.gz"
+    place.parent.mkdir()
+    with tarfile.open(place, "w:gz") as packed:
+        top = tarfile.TarInfo(".")
+        top.type, top.mode, top.uid, top.gid = tarfile.DIRTYPE, 0o700, 1001, 1001
+        packed.addfile(top)
+        for path in ("p", "lib.so"):
+            member = tarfile.TarInfo(f"./{path}")
+            member.mode, member.uid, member.gid, member.size = 0o720, 1001, 1001, 1
+            packed.addfile(member, io.BytesIO(b"x"))
+    words = ("install_archive", "engine", "b1", "p", "a.tar.gz", "u", "")
+    done = run_part("_install_program", tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "programs/engine"
+    for found in (folder, folder / "p", folder / "lib.so"):
+        status = found.stat()
+        assert status.st_uid == tmp_path.stat().st_uid, found
+        assert status.st_mode & 0o077 == 0o055, found
+
+
+def test_a_python_in_a_home_is_passed_over(tmp_path: Path) -> None:
+    for prefix, usable in (("/root/x", False), ("/home/ann/x", False), ("/opt/x", True)):
+        python = tmp_path / "python"
+        # Runs the question with another prefix.
+        python.write_text(
+            f"#!/bin/sh\nshift\nquestion=$1\nshift\n"
+            f"exec python3 -c \"import sys; sys.base_prefix = '{prefix}'; sys.version_info = (3, 12)"
+            f'$question" "$@"\n'
+        )
+        python.chmod(0o755)
+        text = render("scripts/_find_python.sh.j2", Snippet(True))
+        script = f"set -eu\nhides_homes=yes\n{text}\nPYTHON={python}\nfind_python && echo found\n"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        assert (done.stdout == "found\n") == usable, (prefix, done.stderr)
 
 
 def test_without_a_network_a_missing_archive_is_named(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from infra_gen.catalogue.facts import Fact, Section, facts_of, sections_of, text_of
 from infra_gen.catalogue.loading import loading_problem
 from infra_gen.catalogue.reading import checkpoint_rows, ids, instance_row, sizes_of, target_row
+from infra_gen.catalogue.sections import Fact, Section, facts_of, sections_of, text_of
 from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
 from infra_gen.knowledge.machines import resolve_machine
@@ -41,7 +41,9 @@ def record(kind: str, name: str) -> dict[str, Any]:
     elif kind == "targets":
         document = asdict(target_row(name))
     else:
-        validated = _RECORDS[kind].model_validate(store.index()[kind][name])
+        validated = store.validated(
+            _RECORDS[kind], store.document(kind, name), store.preset_path(kind, name)
+        )
         document = validated.model_dump(mode="json", exclude_defaults=True, by_alias=True)
     return {"kind": kind, **document}
 

@@ -9,9 +9,9 @@ from infra_gen.knowledge.engines import engine_info
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Checkpoint, ModelPreset
-from infra_gen.model.plan import Machine, Weights
+from infra_gen.model.plan import Machine
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.weights import checkpoint_bytes
+from infra_gen.plan.weights import checkpoint_weights
 
 
 @lru_cache(maxsize=1)
@@ -23,20 +23,6 @@ def _newest_machine() -> Machine:
         if document.get("compute_capability")
     }
     return resolve_machine(known[max(known)])
-
-
-def _weights(model: ModelPreset, checkpoint: Checkpoint) -> Weights:
-    size, stated = checkpoint_bytes(model, checkpoint)
-    return Weights(
-        format=checkpoint.format,
-        quantization=checkpoint.quantization,
-        bytes=size,
-        basis="checkpoint" if stated else "computed",
-        repo=checkpoint.repo,
-        files=checkpoint.files,
-        revision=checkpoint.revision,
-        sha256=checkpoint.sha256,
-    )
 
 
 def _model_problem(info: EngineInfo, model: ModelPreset) -> str | None:
@@ -60,7 +46,7 @@ def loading_problem(info: EngineInfo, model: ModelPreset, checkpoint: Checkpoint
         return f"{info.facts.title} reads {', '.join(info.facts.reach.formats)} only"
     if checkpoint.format == "gguf" and not checkpoint.files:
         return "the names of its files are not known"
-    weights = _weights(model, checkpoint)
+    weights = checkpoint_weights(model, checkpoint)
     return _model_problem(info, model) or SIZINGS[info.name].problem(
         weights, _newest_machine(), info
     )

@@ -45,12 +45,12 @@ def check(
 
 def _check_one(root: Path, *, show_diff: bool) -> int:
     from infra_gen import api
-    from infra_gen.cli import show
+    from infra_gen.cli import printing
     from infra_gen.errors import ExitCode
 
     checked = api.check(root)
-    show.drift(checked, show_diff=show_diff)
-    show.findings(checked.findings)
+    printing.drift(checked, show_diff=show_diff)
+    printing.findings(checked.findings)
     if any(f.counts for f in checked.findings):
         return ExitCode.FINDINGS
     if checked.drift:

@@ -29,17 +29,17 @@ def explain(
 ) -> int:
     """Look the key up in rules, decisions and flags."""
     from infra_gen import api
-    from infra_gen.cli import show
+    from infra_gen.cli import printing
     from infra_gen.errors import ExitCode
     from infra_gen.rules.registry import RULES
 
     if key in RULES:
-        show.rule(RULES[key].RULE)
+        printing.rule(RULES[key].RULE)
         return ExitCode.CLEAN
     spec, lock = api.load(directory)
     built = api.build_locked(directory, spec, lock)
     if key is None:
-        show.decisions(built.plan)
+        printing.decisions(built.plan)
         return ExitCode.CLEAN
     for line in api.explain(built, key):
         typer.echo(line)

@@ -20,7 +20,7 @@ from infra_gen.cli import (
     list_,
     new,
     plan,
-    show_preset,
+    show,
     update,
     validate,
 )
@@ -48,7 +48,7 @@ app.command("validate", help=validate.HELP)(validate.validate)
 app.command("check", help=check.HELP)(check.check)
 app.command("update", help=update.HELP)(update.update)
 app.command("list", help=list_.HELP)(list_.list_)
-app.command("show", help=show_preset.HELP)(show_preset.show)
+app.command("show", help=show.HELP)(show.show)
 app.command("detect", help=detect.HELP)(detect.detect)
 app.command("completion", help=completion.HELP)(completion.completion)
 

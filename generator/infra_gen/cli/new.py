@@ -90,7 +90,7 @@ def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
     from dataclasses import replace
 
     from infra_gen import api
-    from infra_gen.cli import show
+    from infra_gen.cli import printing
     from infra_gen.errors import ExitCode, UsageError
     from infra_gen.lifecycle.spec_file import blamed, read_spec
 
@@ -112,11 +112,11 @@ def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
     with blamed(spec_path):
         built = api.build(spec, root)
     if built.errors:
-        show.findings(built.findings)
+        printing.findings(built.findings)
         typer.echo("nothing was written", err=True)
         return ExitCode.FINDINGS
     written = api.write_new(built, root)
-    show.plan(built.plan)
-    show.findings(built.findings)
-    show.next_steps(built.facts.target.steps, root, len(written))
+    printing.plan(built.plan)
+    printing.findings(built.findings)
+    printing.next_steps(built.facts.target.steps, root, len(written))
     return ExitCode.CLEAN

@@ -11,6 +11,7 @@ import typer
 
 from infra_gen.cli import completion
 from infra_gen.errors import UsageError
+from infra_gen.model.names import ENGINE_NAMES, TARGET_NAMES, one_of
 
 if TYPE_CHECKING:
     from infra_gen.model.spec import Spec
@@ -38,7 +39,7 @@ Engine = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help="vllm, llama.cpp, tgi, ollama or auto.",
+        help=f"{one_of((*ENGINE_NAMES, 'auto'))}.",
         autocompletion=completion.engines_or_auto,
     ),
 ]
@@ -46,7 +47,7 @@ Target = Annotated[
     str | None,
     typer.Option(
         "--target",
-        help="compose, quadlet, systemd, launchd or auto.",
+        help=f"{one_of((*TARGET_NAMES, 'auto'))}.",
         autocompletion=completion.targets,
     ),
 ]
@@ -204,7 +205,6 @@ def spec_from(asked: Asked) -> Spec:
     from pydantic import ValidationError
 
     from infra_gen.lifecycle.spec_file import complaint, key_path, placed
-    from infra_gen.model.names import ENGINE_NAMES, TARGET_NAMES
     from infra_gen.model.spec import Spec
 
     _check_value("engine", asked.engine, ("auto", *ENGINE_NAMES))

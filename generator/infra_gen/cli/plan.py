@@ -93,7 +93,7 @@ def _plan(
     directory: Path | None, asked: Asked, point_texts: tuple[str, ...], *, as_json: bool
 ) -> int:
     from infra_gen import api
-    from infra_gen.cli import show
+    from infra_gen.cli import printing
     from infra_gen.errors import DoesNotFitError, ExitCode
     from infra_gen.lifecycle.spec_file import blamed
     from infra_gen.model.spec import SPEC_FILE
@@ -111,7 +111,7 @@ def _plan(
     if as_json:
         typer.echo(_document(spec, planned, extra))
     else:
-        show.plan(planned, extra)
+        printing.plan(planned, extra)
     return ExitCode.CLEAN
 
 

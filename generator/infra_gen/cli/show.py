@@ -1,231 +1,118 @@
-"""What the terminal shows. Complete as plain text; colour only marks what the words say already."""
+"""`infra-gen show`: one preset, engine, target, workload or rule in full."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra_gen.lifecycle.drift import EXPLANATIONS
-from infra_gen.model.plan import counted
+from infra_gen.cli import completion
 
 if TYPE_CHECKING:
-    from infra_gen.api import Checked, Updated
-    from infra_gen.model.finding import Finding
-    from infra_gen.model.plan import Memory, Plan, Point
-    from infra_gen.rules.contract import Rule
+    from infra_gen.catalogue.sections import Fact, Section
 
-_BAR_WIDTH = 48
-_COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
+HELP = """Show everything known of a preset, an engine, a target, a workload or a rule.
 
+\b
+  infra-gen show rtx-4090
+  infra-gen show qwen3-32b --json
+  infra-gen show engines vllm
 
-def _heading(text: str) -> None:
-    typer.secho(f"\n{text}", bold=True)
-
-
-def _table(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        typer.echo((indent + "  ".join(cells)).rstrip())
+Every value comes with its unit, its source and the day it was checked. KIND is needed only for a
+name that two kinds have. --json prints the preset as its file has it, with its kind.
+Exit codes: 0, 1 an unknown name.
+"""
 
 
-def _segments(mem: Memory) -> list[tuple[str, str, float]]:
-    parts = [
-        ("weights", "W", mem.weights_gib),
-        ("KV cache", "K", mem.kv_cache_gib),
-        ("activations", "A", mem.activation_gib),
-        ("CUDA graphs", "G", mem.cuda_graph_gib),
-        ("runtime", "R", mem.runtime_gib),
-        ("reserved", "-", mem.reserved_gib),
-        ("free", ".", max(0.0, mem.headroom_gib)),
-    ]
-    return [part for part in parts if part[2] >= 0.05]
+def show(
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="A name; or its kind, then the name.",
+            autocompletion=completion.anything,
+        ),
+    ],
+    second: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="The name, after a kind.", autocompletion=completion.of_kind
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The record as JSON.")] = False,
+) -> int:
+    """Find, print."""
+    from infra_gen.catalogue.details import record
+    from infra_gen.errors import ExitCode
+
+    kind, name = _found(first, second)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(record(kind, name), indent=2, ensure_ascii=False))
+        return ExitCode.CLEAN
+    if kind == "rules":
+        from infra_gen.cli import printing
+        from infra_gen.rules.registry import RULES
+
+        printing.rule(RULES[name].RULE)
+        return ExitCode.CLEAN
+    _print(kind, name)
+    return ExitCode.CLEAN
 
 
-def _bar(mem: Memory) -> str:
-    """One letter per share of visible memory, so that it reads without colour."""
-    scale = _BAR_WIDTH / mem.visible_gib
-    letters, filled, exact = "", 0, 0.0
-    for _, letter, gib in _segments(mem):
-        exact += gib * scale
-        until = min(_BAR_WIDTH, round(exact))
-        letters += letter * max(0, until - filled)
-        filled = max(filled, until)
-    return "[" + letters.ljust(_BAR_WIDTH, ".") + "]"
+def _found(first: str, second: str | None) -> tuple[str, str]:
+    from infra_gen.catalogue.filters import kind_named
+    from infra_gen.catalogue.lookup import find
+    from infra_gen.catalogue.rows import KINDS
+    from infra_gen.errors import UsageError
 
-
-def _memory(plan: Plan) -> None:
-    mem = plan.memory
-    devices = plan.machine.devices
-    _heading("Memory per device" if devices > 1 else "Memory")
-    many = f" x {devices} devices" if devices > 1 else ""
-    typer.echo(f"  {_bar(mem)} {mem.visible_gib:.1f} GiB visible{many}")
-    legend = [f"{letter} {name} {gib:.1f}" for name, letter, gib in _segments(mem)]
-    typer.echo("  " + "   ".join(legend) + "  (GiB)")
-    if mem.kv_bytes_per_token:
-        typer.echo(
-            f"  {mem.kv_cache_tokens} tokens of cache, {mem.max_concurrency_at_context:.1f} requests "
-            f"of {plan.limits.context} tokens at once"
+    if second is not None:
+        return find(second, kind_named(first))
+    if first in KINDS:
+        raise UsageError(
+            f"{first} is a kind, not a name", hint=f"infra-gen list {first} names them all"
         )
-    else:
-        typer.echo("  the model keeps no cache between tokens; K is what is left for the engine")
+    return find(first)
 
 
-def _ms(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+def _print(kind: str, name: str) -> None:
+    from infra_gen.catalogue.details import details
+    from infra_gen.cli import table
+
+    for number, section in enumerate(details(kind, name)):
+        if number:
+            typer.echo("")
+        table.heading(section.title)
+        _section(section)
 
 
-def _rate(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.0f} tok/s"
+def _section(section: Section) -> None:
+    from infra_gen.cli import table
 
-
-def _inputs(points: Iterable[Point]) -> None:
-    """Points of a model that writes nothing: an input is read, and that was it."""
-    rows = [["inputs at once", "tokens", "answer after", "all together"]]
-    for point in points:
-        rate = None if not point.ttft_ms else 1e3 * point.concurrency / point.ttft_ms
-        told = "unknown" if rate is None else f"{rate:.0f} inputs/s"
-        rows.append([str(point.concurrency), str(point.input_tokens), _ms(point.ttft_ms), told])
-    _table(rows)
-
-
-def _points(points: Iterable[Point]) -> None:
-    rows = [["requests at once", "in/out tokens", "first token", "per token", "all together"]]
-    rows += [
-        [
-            str(point.concurrency),
-            f"{point.input_tokens}/{point.output_tokens}",
-            _ms(point.ttft_ms),
-            _ms(point.tpot_ms),
-            _rate(point.output_tokens_per_s),
+    _facts(section.facts)
+    if section.table:
+        head, *rows = section.table
+        columns = [
+            table.Column(title, tuple(cells), drop=number)
+            for number, (title, *cells) in enumerate(zip(head, *rows, strict=True))
         ]
-        for point in points
-    ]
-    _table(rows)
+        table.show(columns, indent="  ")
+    for line in section.lines:
+        table.paragraph(line, "  ")
 
 
-def _load(plan: Plan, extra: Sequence[Point]) -> None:
-    perf = plan.performance
-    _heading("Load")
-    carried = "unknown" if perf.users_supported is None else str(perf.users_supported)
-    typer.echo(
-        f"  {counted(plan.users, 'user')} ({plan.workload}, {plan.think_s:g} s between requests): "
-        f"about {counted(perf.typical_concurrency, 'request')} at once, {perf.peak_concurrency} at "
-        f"the peak; this plan carries up to {carried}"
-    )
-    copies = f", each of {plan.parallelism.data} copies" if plan.parallelism.data > 1 else ""
-    typer.echo(
-        f"  Speed is a {perf.basis} estimate, right within {perf.error_band:.0%} at best{copies}:"
-    )
-    shown = [*perf.points, *extra]
-    if plan.task == "generate":
-        _points(shown)
-    else:
-        _inputs(shown)
+def _facts(facts: Sequence[Fact]) -> None:
+    from infra_gen.cli import table
 
-
-def plan(plan: Plan, extra: Sequence[Point] = ()) -> None:
-    """The whole plan."""
-    machine = plan.machine
-    many = f"{machine.devices} x " if machine.devices > 1 else ""
-    typer.secho(
-        f"{plan.model_name} ({plan.weights.quantization}) on {plan.engine} {plan.engine_version}, "
-        f"{many}{machine.name}, {plan.target}",
-        bold=True,
-    )
-    _memory(plan)
-    _load(plan, extra)
-    _heading("Reasons")
-    decisions(plan)
-    if plan.alternatives:
-        _heading("Passed over")
-        _table([[a.model, a.quantization, a.engine, a.why_not] for a in plan.alternatives])
-    known = (*plan.warnings, *plan.machine.assumptions)
-    if known:
-        _heading("Know this")
-        for warning in known:
-            typer.echo(f"  - {warning}")
-
-
-def decisions(plan: Plan) -> None:
-    """Every decision on two lines."""
-    for decision in plan.decisions:
-        typer.echo(f"  {decision.what}: {decision.value}")
-        typer.echo(f"    because {decision.because}")
-
-
-def next_steps(steps: Sequence[str], root: Path, count: int) -> None:
-    """What to do with what was written."""
-    _heading("Written")
-    typer.echo(f"  {count} files in {root}; start with {root / 'README.md'}")
-    _heading("Next")
-    typer.echo("  " + " && ".join([f"cd {shlex.quote(str(root))}", *steps]))
-
-
-def findings(found: Sequence[Finding], empty: str | None = None) -> None:
-    """Findings with place and fix; `empty` is said when there are none."""
-    if not found and empty:
-        typer.echo(empty)
-    for one in found:
-        place = one.file + (f":{one.line}" if one.line else "")
-        key = f" ({one.key_path})" if one.key_path else ""
-        label = typer.style(one.severity, fg=_COLOURS[one.severity])
-        allowed = f" [allowed: {one.allowed}]" if one.allowed else ""
-        typer.echo(f"{place}: {label}: {one.message}{key} [{one.rule}]{allowed}")
-        if not one.allowed:
-            typer.echo(f"  fix: {one.fix}")
-
-
-def findings_json(found: Sequence[Finding]) -> None:
-    """Findings as a JSON list."""
-    typer.echo(json.dumps([asdict(one) for one in found], indent=2))
-
-
-def drift(checked: Checked, *, show_diff: bool) -> None:
-    """Every path that differs, its diff, and the command that mends it."""
-    for one in checked.drift:
-        typer.echo(f"{checked.root / one.path}: {EXPLANATIONS[one.kind]}")
-        if show_diff and one.diff:
-            typer.echo(one.diff, nl=False)
-    if checked.drift:
-        edited = any(one.kind == "edited" for one in checked.drift)
-        flag = " --discard-edits" if edited else ""
-        typer.echo(f"to mend: infra-gen update {checked.root}{flag}")
-        if edited:
-            typer.echo(
-                "to keep an edit, say it in infra-gen.yaml (engine_args for flags), or, with compose, "
-                "in compose.override.yaml"
-            )
-
-
-def updated(done: Updated) -> None:
-    """What an update changed."""
-    for key, old, new in done.changes:
-        typer.echo(f"{key}: {old} -> {new}")
-    for path in done.written:
-        typer.echo(f"wrote {path}")
-    for path in done.deleted:
-        typer.echo(f"removed {path}")
-    for path in done.left:
-        typer.echo(f"left because edited, no longer part of the deployment: {path}")
-    for path in done.kept:
-        typer.echo(f"kept yours: {path}")
-    if not (done.changes or done.written or done.deleted):
-        typer.echo("nothing to do: the files are what infra-gen.yaml says")
-
-
-def rule(one: Rule) -> None:
-    """A rule's page as text."""
-    typer.secho(f"{one.slug} ({one.severity}, confidence {one.confidence})", bold=True)
-    parts = [("What", one.what), ("Why", one.why), ("Bad", one.bad), ("Good", one.good),
-             ("Fix", one.fix), ("Sources", "\n".join(one.sources))]  # fmt: skip
-    for title, text in parts:
-        _heading(title)
-        for line in text.splitlines():
-            typer.echo(f"  {line}")
+    width = max((len(fact.label) for fact in facts), default=0)
+    for fact in facts:
+        known = "unknown" if fact.value is None else f"{fact.value} {fact.unit}".rstrip()
+        mark = " (assumed)" if fact.assumed else ""
+        table.paragraph(known + mark, " " * (width + 4), f"  {fact.label.ljust(width)}  ")
+        if fact.source:
+            on = f" ({fact.checked})" if fact.checked else ""
+            table.paragraph(f"source: {fact.source}{on}", "      ")
+        if fact.note:
+            table.paragraph(f"note: {fact.note}", "      ")

@@ -28,13 +28,13 @@ def update(
 ) -> int:
     """Regenerate, print what changed."""
     from infra_gen import api
-    from infra_gen.cli import show
+    from infra_gen.cli import printing
     from infra_gen.errors import ExitCode, FindingsError
 
     try:
         updated = api.update(directory, replan=replan, discard_edits=discard_edits)
     except FindingsError as error:
-        show.findings(error.findings)
+        printing.findings(error.findings)
         raise
-    show.updated(updated)
+    printing.updated(updated)
     return ExitCode.CLEAN

@@ -22,13 +22,13 @@ def validate(
 ) -> int:
     """Read, judge, print."""
     from infra_gen import api
-    from infra_gen.cli import show
+    from infra_gen.cli import printing
     from infra_gen.errors import ExitCode
 
     checked = api.validate(directory)
     if as_json:
-        show.findings_json(checked.findings)
+        printing.findings_json(checked.findings)
     else:
-        show.findings(checked.findings, empty="no findings")
+        printing.findings(checked.findings, empty="no findings")
     failed = any(f.counts for f in checked.findings)
     return ExitCode.FINDINGS if failed else ExitCode.CLEAN

@@ -24,6 +24,20 @@ def down(plan: Plan) -> Alert:
     )
 
 
+_CARD_TOOLS = {"nvidia": " (nvidia-smi)", "amd": " (amd-smi)", "intel": " (xpu-smi)"}
+
+
+def slow_tokens_advice(plan: Plan) -> str:
+    """What to look at when tokens come slower than planned."""
+    machine = plan.machine
+    part = "the card's" if machine.is_gpu else "the processor's"
+    tool = _CARD_TOOLS.get(machine.vendor, "") if machine.is_gpu else ""
+    return (
+        f"Look at how many requests run, then at {part} clock and temperature{tool}. "
+        "`infra-gen plan` shows the planned times."
+    )
+
+
 def seconds(value: float) -> str:
     """A number of seconds for an expression: two significant digits, no exponent."""
     return f"{float(f'{value:.2g}'):f}".rstrip("0").rstrip(".")

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.engine_table import FlagSpec, Removed, Table
 from infra_gen.model.plan import Plan
+from infra_gen.model.program import Tool
 from infra_gen.model.spec import Spec
-from infra_gen.model.stack import Arg, Devices, Download, EnvVar, GateRoute, Secret
+from infra_gen.model.stack import (
+    Arg,
+    Devices,
+    Download,
+    EnvVar,
+    GateRoute,
+    Image,
+    Mount,
+    Secret,
+    Service,
+    VolumePath,
+)
 
 API_KEY = "API_KEY"
-Tool = Literal["hf", "curl", "ollama"]
 HF_TOKEN = Secret("HF_TOKEN", "HF_TOKEN", "raises the hub's download limits", False)
 _GATED = "this model is gated: accept its licence on its page first"
 
@@ -204,3 +214,28 @@ def hub_download(plan: Plan, tool: Tool) -> Download:
         sha256=weights.sha256,
         tool=tool,
     )
+
+
+def fetch_service(plan: Plan, image: Image | None, tool: Tool, env: tuple[EnvVar, ...]) -> Service:
+    """What downloads the model's files with `tool` before the engine starts."""
+    return Service(
+        role="fetch",
+        name="fetch",
+        program=("/bin/sh", "/opt/infra-gen/fetch-model"),
+        argv=(),
+        env=env,
+        image=image,
+        mounts=(Mount("models", "/models", False, "the download goes here"),),
+        secrets=(hub_token(plan),),
+        restart=False,
+        download=hub_download(plan, tool),
+    )
+
+
+def hub_fetch(plan: Plan, image: Image | None) -> Service:
+    """The download into the hub's own cache, for engines that read that."""
+    env = (
+        EnvVar("HF_HUB_CACHE", VolumePath("models", "hub"), "where the engine looks for it"),
+        EnvVar("HF_HOME", VolumePath("models", "home"), "what the download keeps beside it"),
+    )
+    return fetch_service(plan, image, "hf", env)

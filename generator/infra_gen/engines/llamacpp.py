@@ -5,10 +5,9 @@ from __future__ import annotations
 from infra_gen.engines.common import (
     API_KEY,
     client_routes,
+    fetch_service,
     flag_args,
     granted,
-    hub_download,
-    hub_token,
     planned_devices,
     quiet_env,
     reason,
@@ -163,18 +162,8 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
 
 
 def _fetch(plan: Plan, image: Image | None) -> Service:
-    return Service(
-        role="fetch",
-        name="fetch",
-        program=("/bin/sh", "/opt/infra-gen/fetch-model"),
-        argv=(),
-        env=(EnvVar("HOME", "/tmp", "curl looks for its settings there"),),  # noqa: S108
-        image=image,
-        mounts=(Mount("models", "/models", False, "the download goes here"),),
-        secrets=(hub_token(plan),),
-        restart=False,
-        download=hub_download(plan, "curl"),
-    )
+    env = (EnvVar("HOME", "/tmp", "curl looks for its settings there"),)  # noqa: S108
+    return fetch_service(plan, image, "curl", env)
 
 
 def _origin(plan: Plan) -> str:

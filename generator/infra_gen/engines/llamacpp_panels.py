@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from infra_gen.engines.panels import (
+    busiest_moment,
     longest_prompt,
     per_second,
     places,
     planned_tokens_per_s,
     planned_tpot_s,
+    requests,
 )
-from infra_gen.model.plan import Plan, counted
+from infra_gen.model.plan import Plan
 from infra_gen.model.stack import Panel, Query
 
 
 def _load(plan: Plan) -> tuple[Panel, ...]:
     busy, waiting = "sum(llamacpp:requests_processing)", "sum(llamacpp:requests_deferred)"
     return (
-        Panel(
-            "Load",
-            "Requests",
-            "What runs, and what waits for a free slot.",
-            "requests",
-            (Query(busy, "running"), Query(waiting, "waiting")),
-            places(plan),
-            "slots",
-        ),
-        Panel(
-            "Load",
-            "Busiest moment of the last hour",
-            "Requests at once, running or waiting, against the peak that was expected of "
-            f"{counted(plan.users, 'user')}. For hours above the line: raise load.users.",
-            "requests",
-            (Query(f"max_over_time(({busy} + {waiting})[1h:15s])", "peak"),),
-            plan.performance.peak_concurrency,
-            f"peak of {counted(plan.users, 'user')}",
-        ),
+        requests(plan, "What runs, and what waits for a free slot.", busy, waiting, "slots"),
+        busiest_moment(plan, busy, waiting),
         Panel(
             "Load",
             "Slots busy in one step",

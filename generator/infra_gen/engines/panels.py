@@ -1,9 +1,9 @@
-"""How charts ask Prometheus: rates, shares and quantiles over five minutes, planned bounds."""
+"""How charts ask Prometheus: rates, shares, quantiles, planned bounds; charts of several engines."""
 
 from __future__ import annotations
 
-from infra_gen.model.plan import Plan
-from infra_gen.model.stack import Query
+from infra_gen.model.plan import Plan, counted
+from infra_gen.model.stack import Panel, Query
 
 WINDOW = "5m"
 
@@ -77,3 +77,43 @@ def longest_prompt(plan: Plan) -> int | None:
     """The 95th percentile of prompts that the plan counts with, tokens."""
     long = plan.performance.long_request
     return long.input_tokens if long else None
+
+
+def requests(plan: Plan, because: str, running: str, waiting: str, limit: str) -> Panel:
+    """What runs and what waits, against the places planned; `limit` is what those are called."""
+    return Panel(
+        "Load",
+        "Requests",
+        because,
+        "requests",
+        (Query(running, "running"), Query(waiting, "waiting")),
+        places(plan),
+        limit,
+    )
+
+
+def busiest_moment(plan: Plan, running: str, waiting: str) -> Panel:
+    """The most requests of the last hour, against the peak that the users were expected to make."""
+    return Panel(
+        "Load",
+        "Busiest moment of the last hour",
+        "Requests at once, running or waiting, against the peak that was expected of "
+        f"{counted(plan.users, 'user')}. For hours above the line: raise load.users.",
+        "requests",
+        (Query(f"max_over_time(({running} + {waiting})[1h:15s])", "peak"),),
+        plan.performance.peak_concurrency,
+        f"peak of {counted(plan.users, 'user')}",
+    )
+
+
+def prompt_length(plan: Plan, histogram: str) -> Panel:
+    """How long prompts are, against the workload's."""
+    return Panel(
+        "Load",
+        "Prompt length",
+        f"Longer prompts than the workload {plan.workload} has are slower and fill the cache.",
+        "tokens",
+        quantiles(histogram),
+        longest_prompt(plan),
+        "p95 planned",
+    )

@@ -7,8 +7,7 @@ from infra_gen.engines.common import (
     client_routes,
     flag_args,
     granted,
-    hub_download,
-    hub_token,
+    hub_fetch,
     planned_devices,
     quiet_env,
     reason,
@@ -23,7 +22,6 @@ from infra_gen.model.spec import Spec
 from infra_gen.model.stack import (
     Arg,
     EnvVar,
-    Image,
     Listen,
     ListenAddress,
     Mount,
@@ -86,7 +84,7 @@ def _limit_args(plan: Plan) -> list[Arg]:
         Arg(
             "--max-concurrent-requests",
             str(limits.max_num_seqs * _MAX_CONCURRENT),
-            f"{reason(plan, 'concurrency')}; as many again may wait threefold, more get status 429",
+            f"{reason(plan, 'concurrency')}; four times as many may run and wait, more get status 429",
         ),
         Arg(
             "--cuda-memory-fraction",
@@ -116,7 +114,7 @@ def _env(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[EnvVar, ...]:
     hub = EnvVar(
         "HUGGINGFACE_HUB_CACHE", VolumePath("models", "hub"), "model files live on the volume"
     )
-    offline = EnvVar("HF_HUB_OFFLINE", "1", "the service fetch downloads; the engine never does")
+    offline = EnvVar("HF_HUB_OFFLINE", "1", "the service fetch downloads; the engine asks no hub")
     first = () if plan.weights.local_path else (hub, offline)
     known = {variable.name for variable in first}
     quiet = (one for one in quiet_env(spec, info) if one.name not in known)
@@ -139,7 +137,12 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         ports=(Port("api", listen.inside, listen.host),),
         probe=Probe("/health", listen.inside, 15, 10, 3, plan.startup.budget_s, "python"),
         mounts=(
-            Mount("models", "/models", True, "model files" + ("" if local else ", from fetch")),
+            Mount(
+                "models",
+                "/models",
+                True,
+                "the folder that infra-gen.yaml names" if local else "model files, from fetch",
+            ),
             Mount("cache", "/cache", False, "what its libraries keep"),
         ),
         secrets=_secrets(spec),
@@ -153,25 +156,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         panels=panels(plan),
         metrics_path="/metrics",
     )
-    return (engine,) if local else (engine, _fetch(plan, image))
-
-
-def _fetch(plan: Plan, image: Image | None) -> Service:
-    return Service(
-        role="fetch",
-        name="fetch",
-        program=("/bin/sh", "/opt/infra-gen/fetch-model"),
-        argv=(),
-        env=(
-            EnvVar("HF_HUB_CACHE", VolumePath("models", "hub"), "where the engine looks for it"),
-            EnvVar("HF_HOME", VolumePath("models", "home"), "what the download keeps beside it"),
-        ),
-        image=image,
-        mounts=(Mount("models", "/models", False, "the download goes here"),),
-        secrets=(hub_token(plan),),
-        restart=False,
-        download=hub_download(plan, "hf"),
-    )
+    return (engine,) if local else (engine, hub_fetch(plan, image))
 
 
 def _secrets(spec: Spec) -> tuple[Secret, ...]:

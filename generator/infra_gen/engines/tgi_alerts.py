@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra_gen.engines.alerts import down
+from infra_gen.engines.alerts import down, slow_tokens_advice
 from infra_gen.engines.latency import Histogram, slow
 from infra_gen.model.plan import Plan
 from infra_gen.model.stack import Alert, Series
@@ -79,8 +79,7 @@ def _slow(plan: Plan) -> list[Alert]:
             "TokensSlow",
             max(0.1, 3 * peak.tpot_ms / 1e3),
             "The slowest twentieth of answers comes three times slower than planned.",
-            "Look at how many requests run, then at the card's clock and temperature (nvidia-smi). "
-            "`infra-gen plan` shows the planned times.",
+            slow_tokens_advice(plan),
         )
     ]
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from infra_gen.engines.panels import (
-    longest_prompt,
+    busiest_moment,
     or_zero,
     per_second,
-    places,
     planned_tokens_per_s,
     planned_tpot_s,
+    prompt_length,
     quantiles,
+    requests,
 )
-from infra_gen.model.plan import Plan, counted
+from infra_gen.model.plan import Plan
 from infra_gen.model.stack import Panel, Query
 
 _PREFILL = 'method="prefill"'
@@ -20,34 +21,15 @@ _PREFILL = 'method="prefill"'
 def _load(plan: Plan) -> tuple[Panel, ...]:
     running, waiting = "sum(tgi_batch_current_size)", "sum(tgi_queue_size)"
     return (
-        Panel(
-            "Load",
-            "Requests",
+        requests(
+            plan,
             "The running batch, and what waits to join it.",
-            "requests",
-            (Query(running, "running"), Query(waiting, "waiting")),
-            places(plan),
+            running,
+            waiting,
             "places planned",
         ),
-        Panel(
-            "Load",
-            "Busiest moment of the last hour",
-            "Requests at once, running or waiting, against the peak that was expected of "
-            f"{counted(plan.users, 'user')}. For hours above the line: raise load.users.",
-            "requests",
-            (Query(f"max_over_time(({running} + {waiting})[1h:15s])", "peak"),),
-            plan.performance.peak_concurrency,
-            f"peak of {counted(plan.users, 'user')}",
-        ),
-        Panel(
-            "Load",
-            "Prompt length",
-            f"Longer prompts than the workload {plan.workload} has are slower and fill the cache.",
-            "tokens",
-            quantiles("tgi_request_input_length"),
-            longest_prompt(plan),
-            "p95 planned",
-        ),
+        busiest_moment(plan, running, waiting),
+        prompt_length(plan, "tgi_request_input_length"),
     )
 
 

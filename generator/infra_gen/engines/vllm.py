@@ -7,8 +7,7 @@ from infra_gen.engines.common import (
     client_routes,
     flag_args,
     granted,
-    hub_download,
-    hub_token,
+    hub_fetch,
     planned_devices,
     quiet_env,
     reason,
@@ -23,7 +22,6 @@ from infra_gen.model.spec import Spec
 from infra_gen.model.stack import (
     Arg,
     EnvVar,
-    Image,
     Listen,
     ListenAddress,
     Mount,
@@ -130,14 +128,23 @@ def _server_args(plan: Plan, port: int) -> list[Arg]:
 
 
 def _env(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[EnvVar, ...]:
+    local = plan.weights.local_path is not None
+    offline = "the model is here" if local else "the service fetch downloads; the engine never does"
     found = [
-        EnvVar("HF_HUB_CACHE", VolumePath("models", "hub"), "model files live on the volume"),
         EnvVar("HF_HOME", VolumePath("cache", "huggingface"), "whatever else its libraries write"),
-        EnvVar("HF_HUB_OFFLINE", "1", "the service fetch downloads; the engine never does"),
+        EnvVar("HF_HUB_OFFLINE", "1", offline),
         EnvVar("VLLM_CACHE_ROOT", VolumePath("cache", "vllm"), "compiled graphs survive a restart"),
         EnvVar("TRITON_CACHE_DIR", VolumePath("cache", "triton"), "so do compiled kernels"),
         *planned_devices(plan),
     ]
+    if not local:
+        hub = VolumePath("models", "hub")
+        found.insert(0, EnvVar("HF_HUB_CACHE", hub, "model files live on the volume"))
+    if plan.runtime == "native" and plan.machine.vendor == "nvidia":
+        why = (
+            "by default it compiles FlashInfer's kernels, with nvcc, which a driver does not bring"
+        )
+        found.append(EnvVar("VLLM_USE_FLASHINFER_SAMPLER", "0", why))
     if not plan.machine.is_gpu:
         cache = str(max(1, int(plan.memory.kv_cache_gib)))
         found.append(EnvVar("VLLM_CPU_KVCACHE_SPACE", cache, f"GiB: {reason(plan, 'kv_cache')}"))
@@ -154,9 +161,15 @@ def _env(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[EnvVar, ...]:
     return (*found, *quiet)
 
 
-def _mounts() -> tuple[Mount, ...]:
+def _mounts(plan: Plan) -> tuple[Mount, ...]:
+    local = plan.weights.local_path is not None
+    why = (
+        "the folder that infra-gen.yaml names"
+        if local
+        else "model files, written by the service fetch"
+    )
     return (
-        Mount("models", "/models", True, "model files, written by the service fetch"),
+        Mount("models", "/models", True, why),
         Mount("cache", "/cache", False, "compiled graphs and kernels"),
     )
 
@@ -185,7 +198,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         native=info.native(plan.machine) if native else None,
         ports=(Port("api", port, listen.host),),
         probe=Probe("/health", port, 15, 10, 3, plan.startup.budget_s, "python"),
-        mounts=_mounts(),
+        mounts=_mounts(plan),
         secrets=_secrets(spec),
         devices=granted(plan, info),
         resources=Resources(shm_mib=_SHM_MIB_PER_RANK * max(1, used)),
@@ -197,25 +210,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         panels=panels(plan),
         metrics_path="/metrics",
     )
-    return (engine,) if local else (engine, _fetch(plan, image))
-
-
-def _fetch(plan: Plan, image: Image | None) -> Service:
-    return Service(
-        role="fetch",
-        name="fetch",
-        program=("/bin/sh", "/opt/infra-gen/fetch-model"),
-        argv=(),
-        env=(
-            EnvVar("HF_HUB_CACHE", VolumePath("models", "hub"), "where the engine looks for it"),
-            EnvVar("HF_HOME", VolumePath("models", "home"), "what the download keeps beside it"),
-        ),
-        image=image,
-        mounts=(Mount("models", "/models", False, "the download goes here"),),
-        secrets=(hub_token(plan),),
-        restart=False,
-        download=hub_download(plan, "hf"),
-    )
+    return (engine,) if local else (engine, hub_fetch(plan, image))
 
 
 def _task_args(plan: Plan) -> list[Arg]:

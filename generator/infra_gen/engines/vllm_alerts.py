@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra_gen.engines.alerts import down, seconds
+from infra_gen.engines.alerts import down, seconds, slow_tokens_advice
 from infra_gen.model.plan import Plan
 from infra_gen.model.stack import Alert, Series
 
@@ -113,8 +113,7 @@ def _latency(plan: Plan) -> list[Alert]:
                 "TokensSlow", "vllm:request_time_per_output_token_seconds",
                 max(0.1, 3 * point.tpot_ms / 1e3),
                 "The slowest twentieth of answers comes three times slower than planned.",
-                "Look at how many requests run, then at the card's clock and temperature "
-                "(nvidia-smi). `infra-gen plan` shows the planned times.",
+                slow_tokens_advice(plan),
             )
         )  # fmt: skip
     return found
@@ -122,4 +121,6 @@ def _latency(plan: Plan) -> list[Alert]:
 
 def alerts(plan: Plan) -> tuple[Alert, ...]:
     """Every alert for a vLLM deployment."""
+    if plan.task != "generate":  # nothing stays in the cache between two steps
+        return (down(plan), _queue(plan))
     return (down(plan), _queue(plan), _cache(), _preemptions(), *_latency(plan))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from infra_gen.engines.panels import (
-    longest_prompt,
+    busiest_moment,
     per_second,
-    places,
     planned_tokens_per_s,
     planned_tpot_s,
     planned_ttft_s,
+    prompt_length,
     quantiles,
+    requests,
 )
-from infra_gen.model.plan import Plan, counted
+from infra_gen.model.plan import Plan
 from infra_gen.model.stack import Panel, Query
 
 _CACHE_ALERT = 0.95  # where KvCacheFull fires
@@ -20,34 +21,15 @@ _CACHE_ALERT = 0.95  # where KvCacheFull fires
 def _load(plan: Plan) -> tuple[Panel, ...]:
     running, waiting = "sum(vllm:num_requests_running)", "sum(vllm:num_requests_waiting)"
     return (
-        Panel(
-            "Load",
-            "Requests",
+        requests(
+            plan,
             "What runs, and what waits for a place or for cache. No more run at once than planned.",
-            "requests",
-            (Query(running, "running"), Query(waiting, "waiting")),
-            places(plan),
+            running,
+            waiting,
             "places planned",
         ),
-        Panel(
-            "Load",
-            "Busiest moment of the last hour",
-            "Requests at once, running or waiting, against the peak that was expected of "
-            f"{counted(plan.users, 'user')}. For hours above the line: raise load.users.",
-            "requests",
-            (Query(f"max_over_time(({running} + {waiting})[1h:15s])", "peak"),),
-            plan.performance.peak_concurrency,
-            f"peak of {counted(plan.users, 'user')}",
-        ),
-        Panel(
-            "Load",
-            "Prompt length",
-            f"Longer prompts than the workload {plan.workload} has are slower and fill the cache.",
-            "tokens",
-            quantiles("vllm:request_prompt_tokens"),
-            longest_prompt(plan),
-            "p95 planned",
-        ),
+        busiest_moment(plan, running, waiting),
+        prompt_length(plan, "vllm:request_prompt_tokens"),
     )
 
 

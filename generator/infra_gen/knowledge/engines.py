@@ -19,7 +19,8 @@ def engine_info(name: str, version: str | None = None) -> EngineInfo:
 
     Raises UsageError for a version that its table does not hold.
     """
-    facts = EngineFacts.model_validate(store.index()["engines"][name])
+    stated = store.document("engines", name)
+    facts = store.validated(EngineFacts, stated, store.preset_path("engines", name))
     wanted = version or facts.default_version
     path = data_dir("presets") / "engines" / name / "table.json"
     document = json.loads(path.read_text("utf-8"))

@@ -241,16 +241,6 @@ def read_model(path: Path, checked: date) -> HfModel:
     return model_of(_document(path), str(path), checked, source, modelopt)
 
 
-def read_architecture(path: Path, checked: date) -> Architecture:
-    """The architecture in `path` (a config.json). Raises UsageError as `model_of`."""
-    return read_model(path, checked).architecture
-
-
-def read_quantization(path: Path) -> str:
-    """The quantization that `path` (a config.json) declares, in infra-gen's names; bf16 if none."""
-    return quantization_of(ConfigFile(_document(path), str(path)))
-
-
 def read_pooling(folder: Path) -> Pooling | None:
     """How a sentence-transformers folder pools, None where its 1_Pooling does not say."""
     path = folder / POOLING_FILE

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from infra_gen.errors import SpecError, UsageError, did_you_mean
+from infra_gen.model.names import ENGINE_NAMES, TARGET_NAMES, one_of
 from infra_gen.model.spec import Spec, reserved
 from infra_gen.render.yamldoc import Noted, dump
 
@@ -24,9 +25,9 @@ _SCHEMA_LINE = "# yaml-language-server: $schema=.infra-gen/spec.schema.json\n"
 _COMMENTS = {
     "name": "Names the folder, the containers and the API's model list.",
     "hardware": "A preset (infra-gen list hardware), several (2x4090, h100:8), or a profile's file.",
-    "model": "A preset, a Hugging Face id, a folder or .gguf file. auto: the largest that holds the load.",
-    "engine": "vllm, llama.cpp, tgi, ollama, or {name, version}. auto: what fits hardware and users.",
-    "target": "compose, quadlet, systemd or launchd. auto: launchd on Apple machines, else compose.",
+    "model": "A preset, Hugging Face id, folder or .gguf file. auto: the best rated that holds the load.",
+    "engine": f"{', '.join(ENGINE_NAMES)}, or {{name, version}}. auto: what fits hardware and users.",
+    "target": f"{one_of(TARGET_NAMES)}. auto: launchd on Apple machines, else compose.",
     "load": "Who uses it. A user is a person in an active session.",
     "quantization": "A checkpoint's quantization, such as fp8, awq-int4 or Q4_K_M.",
     "image": "build: image/Dockerfile on the pinned official image. official: that image as it is.",

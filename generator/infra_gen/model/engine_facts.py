@@ -201,6 +201,12 @@ class HttpFacts(Record):
     metrics_flag: Fact[str]
     models_path: Fact[str]
     host_header: Fact[str] = Field(description="Host that a proxy must send; null: any")
+    first_byte_is_token: Fact[bool] = Field(
+        description="whether a stream sends nothing, not even a status, before the first token"
+    )
+    loads_with_503: Fact[bool] = Field(
+        description="whether it answers clients with status 503 while it loads its model"
+    )
 
 
 class AuthFacts(Record):

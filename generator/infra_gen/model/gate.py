@@ -7,6 +7,9 @@ from typing import Literal
 
 Tls = Literal["off", "internal", "acme", "files"]
 
+UPSTREAM_PATH = "/upstream"
+"""Where a proxy tells Prometheus whether the service behind it answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class GateRoute:
@@ -27,7 +30,8 @@ class Gate:
     `max_requests` run at once, more are answered 503. `idle_timeout_s` is how long a stream may be
     silent, `grace_s` how long running answers have on a stop. `certificate` and `certificate_key`
     are files of the host, for `files` only. `port` is for clients; `metrics_port` has the proxy's
-    own metrics and health, never for clients.
+    own metrics and health, never for clients. There is also whether the service answers, where it
+    measures nothing itself (`tells_upstream`).
     """
 
     upstream: str
@@ -47,3 +51,4 @@ class Gate:
     certificate_key: str | None
     port: int
     metrics_port: int
+    tells_upstream: bool

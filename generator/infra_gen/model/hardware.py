@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from infra_gen.model.sourced import Record, Sourced
 
@@ -21,6 +21,15 @@ USUAL_ACCELERATOR: dict[str, Accelerator] = {
     "apple": "metal",
     "cpu": "cpu",
 }
+
+
+def _plain(aliases: tuple[str, ...]) -> tuple[str, ...]:
+    if any(a != a.lower() or not a for a in aliases):
+        raise ValueError("aliases are lower case")
+    return aliases
+
+
+Aliases = Annotated[tuple[str, ...], AfterValidator(_plain)]
 
 
 class Interconnect(Record):
@@ -60,7 +69,7 @@ class DevicePreset(Record):
     accelerator: Accelerator | None = Field(
         default=None, description="how programs reach it; null: as usual for the vendor"
     )
-    aliases: tuple[str, ...] = ()
+    aliases: Aliases = ()
     os: Os = "linux"
     arch: Arch = "x86_64"
     memory_kind: MemoryKind
@@ -87,13 +96,6 @@ class DevicePreset(Record):
     max_per_node: int = Field(default=1, gt=0)
     notes: tuple[str, ...] = ()
 
-    @field_validator("aliases")
-    @classmethod
-    def _aliases_are_plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(a != a.lower() or not a for a in value):
-            raise ValueError("aliases are lower case")
-        return value
-
 
 class InstancePreset(Record):
     """`presets/instances/<id>.yaml`: a rented machine by its provider's name.
@@ -104,7 +106,7 @@ class InstancePreset(Record):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     name: str = Field(description="as the provider spells it")
     provider: Literal["aws", "azure", "gcp"]
-    aliases: tuple[str, ...] = ()
+    aliases: Aliases = ()
     device: str
     devices: int = Field(gt=0)
     vcpus: Sourced[int]
@@ -113,10 +115,3 @@ class InstancePreset(Record):
         default=None, description="where the provider gives less of the device than it has"
     )
     notes: tuple[str, ...] = ()
-
-    @field_validator("aliases")
-    @classmethod
-    def _aliases_are_plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(a != a.lower() or not a for a in value):
-            raise ValueError("aliases are lower case")
-        return value

@@ -12,7 +12,7 @@ from infra_gen.model.sourced import Record, Sourced
 LayerKind = Literal["full", "sliding", "chunked", "linear", "mamba", "none"]
 # Names that both presets and specs use. GGUF types keep llama.cpp's own upper-case names.
 SafetensorsQuant = Literal[
-    "bf16", "fp16", "fp8", "fp8-block", "awq-int4", "gptq-int4", "w4a16", "w8a8-int8",
+    "fp32", "bf16", "fp16", "fp8", "fp8-block", "awq-int4", "gptq-int4", "w4a16", "w8a8-int8",
     "mxfp4", "nvfp4", "bnb-nf4",
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ The registries hold one module for each; a test holds the three lists together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 EngineName = Literal["vllm", "tgi", "llama.cpp", "ollama"]
@@ -14,3 +15,9 @@ RESERVED_TARGETS = ("helm", "kubernetes")
 
 ENGINE_NAMES: tuple[str, ...] = get_args(EngineName)
 TARGET_NAMES: tuple[str, ...] = get_args(TargetName)
+
+
+def one_of(names: Sequence[str]) -> str:
+    """The names as a choice in a sentence: `a, b or c`."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last

@@ -14,9 +14,6 @@ _ONE_PART = ("NemotronH",)
 _SHARED_CACHE = ("Gemma3n", "Gemma4")
 
 
-_STATE_ELEMENT = 4  # bytes: llama.cpp keeps states in 32 bits (src/llama-model.cpp, create_memory)
-
-
 def mixer_params(mixer: Mixer, hidden: int) -> int:
     """Parameters of one layer's mixer in a model `hidden` wide, its projections included.
 
@@ -36,20 +33,6 @@ def mixer_params(mixer: Mixer, hidden: int) -> int:
         small = inner + 3 * mixer.heads  # norm; decay, skip and step of each head
         return inputs + (mixer.kernel + 1) * channels + small + inner * hidden
     return 4 * hidden * hidden + mixer.kernel * hidden
-
-
-def mixer_state_bytes(mixer: Mixer, hidden: int) -> int:
-    """Bytes that one layer keeps for a sequence: the window of its convolution, and its matrix."""
-    if isinstance(mixer, GatedDelta):
-        key, value = mixer.key_heads * mixer.key_dim, mixer.value_heads * mixer.value_dim
-        window, matrix = (mixer.kernel - 1) * (2 * key + value), value * mixer.key_dim
-    elif isinstance(mixer, Mamba2):
-        inner = mixer.heads * mixer.head_dim
-        window = (mixer.kernel - 1) * (inner + 2 * mixer.groups * mixer.state)
-        matrix = inner * mixer.state
-    else:
-        window, matrix = (mixer.kernel - 1) * hidden, 0
-    return (window + matrix) * _STATE_ELEMENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from infra_gen.model.llm import Task
@@ -247,7 +247,6 @@ class Plan:
     tool_parser: str | None = None
     reasoning_parser: str | None = None
     pooling: str | None = None
-    trust: tuple[str, ...] = field(default=())
 
     def decision(self, what: str) -> Decision | None:
         """The decision of that name, if it was one."""

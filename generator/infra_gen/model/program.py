@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Tool = Literal["hf", "curl", "ollama"]
+"""What downloads a model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -15,7 +18,8 @@ class Image:
     `accelerator` is what its programs compute with (None: the program needs none). `open_folders`
     are those that any user may write to, in a new volume too. `capabilities` are those without
     which its program does not start. `runtime` is the container runtime that must be asked for by
-    name (None: the usual one).
+    name (None: the usual one). `upstream` is the repository that this one mirrors (None: it is no
+    mirror).
     """
 
     repository: str
@@ -29,6 +33,7 @@ class Image:
     open_folders: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     runtime: str | None = None
+    upstream: str | None = None
 
     @property
     def reference(self) -> str:
@@ -72,6 +77,6 @@ class Download:
     files: tuple[str, ...]
     bytes: int
     sha256: str | None
-    tool: Literal["hf", "curl", "ollama"]
+    tool: Tool
     pull: str | None = None
     create: str | None = None

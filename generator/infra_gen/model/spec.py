@@ -12,7 +12,6 @@ from infra_gen.model.names import RESERVED_TARGETS, EngineName, TargetName
 from infra_gen.model.profile import Profile
 from infra_gen.model.sourced import Record
 
-SPEC_VERSION = 1
 SPEC_FILE = "infra-gen.yaml"
 LOCK_FILE = "infra-gen.lock"
 

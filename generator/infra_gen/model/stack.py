@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from infra_gen.model.gate import Gate, GateRoute, Tls
+from infra_gen.model.gate import UPSTREAM_PATH, Gate, GateRoute, Tls
 from infra_gen.model.plan import Plan
 from infra_gen.model.program import Download, Image, NativeInstall
 from infra_gen.model.values import (
@@ -226,6 +226,15 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Scrape:
+    """A job of Prometheus: the service it is called after, the one it asks, and the path there."""
+
+    job: str
+    asked: Service
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """All services with the plan they come from.
 
@@ -253,6 +262,21 @@ class Stack:
     def has(self, role: Role) -> bool:
         """Whether a service of that role is part of the stack."""
         return any(service.role == role for service in self.services)
+
+    @property
+    def scrapes(self) -> tuple[Scrape, ...]:
+        """Everything that Prometheus asks; a proxy also for an engine that measures nothing."""
+        told = (
+            Scrape(service.gate.upstream, service, UPSTREAM_PATH)
+            for service in self.services
+            if service.gate and service.gate.tells_upstream
+        )
+        own = (
+            Scrape(service.name, service, service.metrics_path)
+            for service in self.services
+            if service.metrics_path
+        )
+        return (*told, *own)
 
     @property
     def front(self) -> Service:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts, ModelFacts
-from infra_gen.model.llm import Checkpoint, ModelPreset
+from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Machine, Parallelism, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import quantization
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.weights import checkpoint_bytes, computed_bytes
+from infra_gen.plan.weights import checkpoint_weights, computed_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +100,6 @@ def _eligible(model: ModelFacts, facts: Facts) -> bool:
     return preset.task == facts.workload.task and open_to_all
 
 
-def _from_checkpoint(model: ModelFacts, checkpoint: Checkpoint) -> Weights:
-    size, stated = checkpoint_bytes(model.preset, checkpoint)
-    return Weights(
-        format=checkpoint.format,
-        quantization=checkpoint.quantization,
-        bytes=size,
-        basis="checkpoint" if stated else "computed",
-        repo=checkpoint.repo,
-        files=checkpoint.files,
-        revision=checkpoint.revision,
-        sha256=checkpoint.sha256,
-        official=checkpoint.official,
-    )
-
-
 def _folder_weights(model: ModelFacts) -> Weights:
     method = model.folder_quantization or "bf16"
     size = model.folder_bytes or computed_bytes(model.preset, method)
@@ -158,7 +143,7 @@ def weights_of(model: ModelFacts, info: EngineInfo) -> list[Weights]:
         if c.format in formats and (c.format != "gguf" or c.files)
     ]
     found.sort(key=lambda c: (quantization.rank(c.quantization), not c.official))
-    return [_from_checkpoint(model, c) for c in found]
+    return [checkpoint_weights(model.preset, c) for c in found]
 
 
 def _wanted(spec: Spec, pins: Resolved | None, auto_model: bool, weights: Weights) -> bool:

@@ -9,7 +9,7 @@ from infra_gen.model.plan import Machine
 # Order of quality, best first. Sources: llama.cpp's perplexity tables (tools/quantize/README.md)
 # for GGUF types; for safetensors, formats with more bits and finer scales come first.
 QUALITY: tuple[str, ...] = (
-    "bf16", "fp16", "BF16", "F16",
+    "fp32", "bf16", "fp16", "BF16", "F16",
     "fp8-block", "fp8", "w8a8-int8", "Q8_0",
     "Q6_K", "Q5_K_M", "Q5_K_S",
     "mxfp4", "MXFP4", "nvfp4", "awq-int4", "gptq-int4", "w4a16", "Q4_K_M", "Q4_K_S", "IQ4_XS",
@@ -21,6 +21,7 @@ AUTO_FLOOR = QUALITY.index("Q4_K_S")
 
 # vLLM method behind each of infra-gen's names, as the engine table calls it.
 VLLM_METHOD: dict[str, str | None] = {
+    "fp32": None,
     "bf16": None,
     "fp16": None,
     "fp8": "fp8",
@@ -34,8 +35,8 @@ VLLM_METHOD: dict[str, str | None] = {
 }
 
 # AMD and CPU platforms run a smaller set; what was never sourced for them is not planned.
-_AMD = frozenset({"bf16", "fp16", "fp8", "fp8-block", "mxfp4", "awq-int4", "gptq-int4"})
-_CPU = frozenset({"bf16"})
+_AMD = frozenset({"fp32", "bf16", "fp16", "fp8", "fp8-block", "mxfp4", "awq-int4", "gptq-int4"})
+_CPU = frozenset({"fp32", "bf16"})
 
 
 def rank(quantization: str) -> int:
@@ -55,7 +56,7 @@ def vllm_can_run(
     if machine.vendor == "amd":
         return None if quantization in _AMD else f"{quantization} is not sourced for ROCm"
     if machine.vendor == "intel":
-        plain = quantization in ("bf16", "fp16")
+        plain = quantization in ("fp32", "bf16", "fp16")
         return None if plain else f"{quantization} is not sourced for vLLM on Intel GPUs"
     if machine.vendor == "cpu":
         return None if quantization in _CPU else f"{quantization} is not planned for vLLM on CPU"

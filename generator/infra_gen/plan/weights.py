@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from infra_gen.model.llm import Checkpoint, ModelPreset
 from infra_gen.model.params import count_params
+from infra_gen.model.plan import Weights
 
 # Bits per weight of the matrices that a quantization touches, scales included.
 # GGUF k-quant mixes: bits per weight that llama-quantize prints for Llama-3.1-8B
 # (ggml-org/llama.cpp tools/quantize/README.md); block formats: element bits plus scale bits a block.
 MATRIX_BITS: dict[str, float] = {
+    "fp32": 32.0,
     "bf16": 16.0,
     "fp16": 16.0,
     "fp8": 8.0,
@@ -51,6 +53,8 @@ def computed_bytes(model: ModelPreset, quantization: str) -> int:
     count = count_params(model.architecture)
     other = (model.other_params.value or 0) if model.other_params else 0
     total = max(count.total + other, model.params_total.value or 0)
+    if quantization == "fp32":
+        return total * 4
     if quantization[0].isupper():
         return int(total * _gguf_bits(model, quantization) / 8)
     plain = count.embedding + count.head + count.norms + other
@@ -72,3 +76,19 @@ def checkpoint_bytes(model: ModelPreset, checkpoint: Checkpoint) -> tuple[int, b
     if stated is not None:
         return stated, True
     return computed_bytes(model, checkpoint.quantization), False
+
+
+def checkpoint_weights(model: ModelPreset, checkpoint: Checkpoint) -> Weights:
+    """The checkpoint as weights to plan with."""
+    size, stated = checkpoint_bytes(model, checkpoint)
+    return Weights(
+        format=checkpoint.format,
+        quantization=checkpoint.quantization,
+        bytes=size,
+        basis="checkpoint" if stated else "computed",
+        repo=checkpoint.repo,
+        files=checkpoint.files,
+        revision=checkpoint.revision,
+        sha256=checkpoint.sha256,
+        official=checkpoint.official,
+    )

@@ -5,6 +5,7 @@ Templates loop and test truth, nothing else: a view arrives with every value dec
 
 from __future__ import annotations
 
+import json
 import shlex
 import textwrap
 from dataclasses import fields
@@ -34,6 +35,11 @@ def shquote(value: object) -> str:
     return shlex.quote(str(value))
 
 
+def pyquote(value: object) -> str:
+    """`value` as a string of Python."""
+    return json.dumps(str(value), ensure_ascii=False)
+
+
 def comment_lines(text: str, width: int = 98, prefix: str = "# ") -> str:
     """`text` wrapped into comment lines; words are never broken, so flags and URLs stay whole."""
     lines = textwrap.wrap(text, width - len(prefix), break_long_words=False, break_on_hyphens=False)
@@ -59,5 +65,6 @@ def _environment() -> jinja2.Environment:
         autoescape=False,  # noqa: S701 - shell, Markdown and Dockerfiles, never HTML
     )
     environment.filters["shquote"] = shquote
+    environment.filters["pyquote"] = pyquote
     environment.filters["cell"] = cell
     return environment

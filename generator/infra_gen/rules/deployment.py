@@ -13,8 +13,9 @@ from typing import Any
 
 from infra_gen.rules.reading.compose import compose_services, is_compose_file
 from infra_gen.rules.reading.dockerfile import is_dockerfile, read_dockerfile
+from infra_gen.rules.reading.ini import Values
 from infra_gen.rules.reading.plist import is_plist, plist_service
-from infra_gen.rules.reading.quadlet import Values, is_quadlet, quadlet_services, quadlet_values
+from infra_gen.rules.reading.quadlet import is_quadlet, quadlet_services, quadlet_values
 from infra_gen.rules.reading.unit import is_unit, unit_service
 from infra_gen.rules.reading.yaml_text import Document, UnreadableError, parse_yaml
 from infra_gen.rules.service import Dockerfile, Service, Unreadable

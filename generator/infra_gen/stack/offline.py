@@ -19,4 +19,5 @@ def _mirrored(image: Image, mirror: str) -> Image:
     """`docker.io/vllm/vllm-openai` becomes `MIRROR/vllm/vllm-openai`: the registry is replaced."""
     first, slash, rest = image.repository.partition("/")
     path = rest if slash and ("." in first or ":" in first) else image.repository
-    return replace(image, repository=f"{mirror}/{path}", verified="never")
+    copy = f"{mirror}/{path}"
+    return replace(image, repository=copy, upstream=image.repository, verified="never")

@@ -78,6 +78,7 @@ def gate(spec: Spec, plan: Plan, info: EngineInfo, engine: Service, inside: int)
         certificate_key=files.key if files else None,
         port=inside,
         metrics_port=metrics_port(spec, plan, info),
+        tells_upstream=engine.metrics_path is None,
     )
 
 

@@ -27,9 +27,6 @@ _ANSWERS = f'{_CLIENTS},code="200",method="POST"'
 _COUNT = "caddy_http_request_duration_seconds_count"
 _FIRST_BYTE = "caddy_http_response_duration_seconds"
 _LARGEST_BUCKET_S = 10.0
-# These send nothing, not even a status, before the first token: with them the first byte is the
-# first token. Others begin a stream at once, so their first byte says nothing.
-_FIRST_BYTE_IS_TOKEN = ("llama.cpp", "ollama")
 _UNREACHABLE = 0.1  # part of the requests
 
 
@@ -43,18 +40,23 @@ def _counted(code: str, values: str) -> Series:
     return Series(f"{_COUNT}{{{_labels(code=code, method='POST')}}}", values)
 
 
-def _down() -> Alert:
+def _down(plan: Plan) -> Alert:
+    """Longer than a start takes: a proxy waits for its engine before it begins."""
+    minutes = max(2, math.ceil(plan.startup.budget_s / 60))
     series = 'up{job="proxy",instance="proxy"}'
     return Alert(
         name="ProxyDown",
         expr='max by (job) (up{job="proxy"}) == 0',
-        for_="2m",
+        for_=f"{minutes}m",
         severity="critical",
-        summary="The proxy has not answered a scrape for two minutes: nobody gets in.",
+        summary=(
+            f"The proxy has not answered a scrape for {minutes} minutes, longer than a start of the "
+            "engine takes: nobody gets in."
+        ),
         runbook="Run bin/smoke-test: it says what is wrong. Then read the proxy's log.",
-        fires=(Series(series, "0x20"),),
-        quiet=(Series(series, "1x20"),),
-        at="10m",
+        fires=(Series(series, f"0x{minutes + 20}"),),
+        quiet=(Series(series, f"1x{minutes + 20}"),),
+        at=f"{minutes + 8}m",
     )
 
 
@@ -77,7 +79,9 @@ def _unreachable(plan: Plan) -> Alert:
     )
 
 
-def _refused(plan: Plan, gate: Gate) -> Alert:
+def _refused(plan: Plan, info: EngineInfo, gate: Gate) -> Alert:
+    loads = info.facts.http.loads_with_503.value
+    loading = " An engine that loads its model answers 503 too." if loads else ""
     refused = per_second(_COUNT, f'{_CLIENTS},code="503"')
     return Alert(
         name="ClientsRefused",
@@ -89,7 +93,7 @@ def _refused(plan: Plan, gate: Gate) -> Alert:
             f"The proxy lets {gate.max_requests} requests in at once, of which {places(plan)} run: "
             f"more people use it than planned ({plan.users}), or one client sends everything at "
             "once. Raise load.users in infra-gen.yaml and run `infra-gen update`: it says whether "
-            "this hardware carries them. An engine that loads its model answers 503 too."
+            f"this hardware carries them.{loading}"
         ),
         fires=(_counted("503", "0+5x30"),),
         quiet=(_counted("503", "7x30"), _counted("200", "0+60x30")),
@@ -100,7 +104,7 @@ def _refused(plan: Plan, gate: Gate) -> Alert:
 def _first_byte_slow(plan: Plan, info: EngineInfo) -> list[Alert]:
     """At three times the prediction for long prompts, where the histogram reaches that far."""
     long = plan.performance.long_request
-    if info.name not in _FIRST_BYTE_IS_TOKEN or long is None or long.ttft_ms is None:
+    if not info.facts.http.first_byte_is_token.value or long is None or long.ttft_ms is None:
         return []
     limit_s = max(1.0, 3 * long.ttft_ms / 1e3)
     if limit_s >= _LARGEST_BUCKET_S:
@@ -120,7 +124,12 @@ def _first_byte_slow(plan: Plan, info: EngineInfo) -> list[Alert]:
 
 def alerts(plan: Plan, info: EngineInfo, gate: Gate) -> tuple[Alert, ...]:
     """Alerts on the proxy's own metrics."""
-    return (_down(), _unreachable(plan), _refused(plan, gate), *_first_byte_slow(plan, info))
+    return (
+        _down(plan),
+        _unreachable(plan),
+        _refused(plan, info, gate),
+        *_first_byte_slow(plan, info),
+    )
 
 
 def _load(plan: Plan, info: EngineInfo, gate: Gate) -> Panel:
@@ -139,7 +148,7 @@ def _load(plan: Plan, info: EngineInfo, gate: Gate) -> Panel:
 
 
 def _latency(plan: Plan, info: EngineInfo) -> tuple[Panel, ...]:
-    if info.name not in _FIRST_BYTE_IS_TOKEN:
+    if not info.facts.http.first_byte_is_token.value:
         return ()
     planned = planned_ttft_s(plan)
     return (
@@ -180,7 +189,7 @@ def panels(plan: Plan, info: EngineInfo, gate: Gate) -> tuple[Panel, ...]:
             "Errors",
             "Answers of the proxy by status",
             "Per second. 401: no key or a wrong one. 404: not a listed route. 413: too large. 503: "
-            "refused for load, or the engine is loading. 502: no engine. 504: it stayed silent.",
+            "refused for load. 502: no engine. 504: it stayed silent.",
             "requests",
             (Query(or_zero(by_code, "proxy", "code"), "{{code}}"),),
         ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra_gen.model.plan import Memory, Performance, Plan, Point
+from infra_gen.model.llm import Task
+from infra_gen.model.plan import Performance, Plan, Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class CapacityView:
     think: str
     peak: str
     supported: str
+    request: str
     context: str
     limits: str
     device: str
@@ -56,18 +58,26 @@ def capacity(plan: Plan) -> CapacityView:
         think=f"{plan.think_s:g}",
         peak=_count(speed.peak_concurrency, "request"),
         supported=_supported(speed),
+        request=_REQUESTS[plan.task].format(f"{plan.limits.context:,}"),
         context=f"{plan.limits.context:,}",
         limits=_limits(plan),
         device=machine.name
         if machine.devices == 1
         else f"the fullest of {machine.devices} devices",
-        memory=_memory(plan.memory),
+        memory=_memory(plan),
         cache=_cache(plan),
         writes=plan.task == "generate",
         points=_points(speed),
         basis=_basis(speed),
         warnings=(*plan.warnings, *machine.assumptions),
     )
+
+
+_REQUESTS: dict[Task, str] = {
+    "generate": "One request may have {} tokens, prompt and answer together.",
+    "embed": "One input may have {} tokens.",
+    "rerank": "One pair of query and document may have {} tokens.",
+}
 
 
 def _limits(plan: Plan) -> str:
@@ -93,19 +103,35 @@ def _supported(speed: Performance) -> str:
     return f"By the same reckoning it holds up to {_count(speed.users_supported, 'user')}."
 
 
-def _memory(memory: Memory) -> tuple[Row, ...]:
+def _memory(plan: Plan) -> tuple[Row, ...]:
+    memory, others = plan.memory, _others_gib(plan)
+    kept = plan.machine.reserved_gib if others else memory.reserved_gib
+    free = memory.reserved_gib + memory.headroom_gib - kept - others
     parts = (
         ("weights", memory.weights_gib),
-        ("key-value cache", memory.kv_cache_gib),
+        ("key-value cache" if memory.kv_bytes_per_token else _NO_CACHE, memory.kv_cache_gib),
         ("activations", memory.activation_gib),
         ("CUDA graphs", memory.cuda_graph_gib),
         ("engine and driver", memory.runtime_gib),
         ("planned in all", memory.planned_gib),
-        ("kept for the system", memory.reserved_gib),
-        ("left free", memory.headroom_gib),
+        ("kept for the system", kept),
+        ("for other deployments", others),
+        ("left free", free),
         ("what a program sees", memory.visible_gib),
     )
-    return tuple(Row(name, f"{gib:.2f}") for name, gib in parts if gib)
+    return tuple(Row(name, f"{gib:.2f}") for name, gib in parts if abs(gib) >= _SHOWN_GIB)
+
+
+_NO_CACHE = "left for the engine"
+_SHOWN_GIB = 0.005  # anything smaller would read 0.00
+
+
+def _others_gib(plan: Plan) -> float:
+    """What this deployment leaves of a card because others were promised it (`gpu_fraction`)."""
+    machine = plan.machine
+    if machine.share >= 1.0 or machine.memory_kind != "discrete":
+        return 0.0
+    return max(0.0, machine.visible_gib - machine.reserved_gib - machine.usable_gib)
 
 
 def _cache(plan: Plan) -> str:

@@ -11,7 +11,9 @@ from infra_gen.render.text import render
 from infra_gen.targets.names import HEADER
 
 # Second copies of the weights that publishers keep beside the ones an engine reads.
-_OTHER_COPIES = ("original/*", "metal/*", "consolidated*", "*.pth", "*.bin", "*.gguf")
+OTHER_COPIES = (
+    "original/*", "metal/*", "consolidated*", "onnx/*", "openvino/*", "*.pth", "*.bin", "*.gguf",
+)  # fmt: skip
 
 # Of the server that a fetch starts for itself; next to Ollama's own and never published.
 _OWN_PORT = 11499
@@ -26,7 +28,8 @@ class FetchView:
     repo: str
     revision: str
     files: tuple[str, ...]
-    patterns: tuple[str, ...]
+    allowed: tuple[str, ...]
+    weights: str
     whole_repo: bool
     excluded: tuple[str, ...]
     cache_folder: str
@@ -46,6 +49,11 @@ class FetchView:
     program: str
     config: str
     port: int
+
+
+def _weights(files: tuple[str, ...]) -> str:
+    """What must be there after a download: the named file of weights, or any safetensors file."""
+    return next((file for file in files if file.endswith(".bin")), "*.safetensors")
 
 
 def fetch_script(
@@ -73,10 +81,11 @@ def fetch_script(
         service=service.name,
         repo=download.repo,
         revision=download.revision,
-        files=tuple(file for file in download.files if "*" not in file),
-        patterns=tuple(file for file in download.files if "*" in file),
+        files=download.files,
+        allowed=download.files,
+        weights=_weights(download.files),
         whole_repo=not download.files,
-        excluded=() if download.files else _OTHER_COPIES,
+        excluded=() if download.files else OTHER_COPIES,
         cache_folder="models--" + download.repo.replace("/", "--"),
         single=len(download.files) == 1,
         bytes=download.bytes,

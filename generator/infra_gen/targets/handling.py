@@ -13,10 +13,11 @@ class Handling:
     effect. `key_file` holds the key, alone in it unless `key_in_env_file`. `beside` is put before a
     command to run it where the engine runs, empty on a host. `read_log` prints the engine's log where
     a script can have all of it, else empty. `program` runs the engine's program on a host, empty where
-    `beside` leads to it. `promtool` runs promtool where the
-    rules are. `metrics` says how what measures is started, empty where it starts with the rest.
-    `kept_in` completes "a secret, kept ...". `root_certificate` prints the certificate
-    of the proxy's own authority. `own_files` are (files, whose they are) of the target's own.
+    `beside` leads to it. `promtool` runs promtool where the rules are. `metrics` says how what
+    measures is started, empty where it starts with the rest. `root_certificate` prints the
+    certificate of the proxy's own authority. `own_files` are (files, whose they are) of the target's
+    own.
+    `build_unit` is the service that makes the engine's image, empty where no service of its own does.
     """
 
     pages: str
@@ -30,11 +31,11 @@ class Handling:
     restart: str
     promtool: str
     metrics: str
-    kept_in: str
     root_certificate: str
     own_files: tuple[tuple[str, str], ...]
     read_log: str = ""
     program: str = ""
+    build_unit: str = ""
 
     def read_key(self, name: str) -> str:
         """A shell word that is the key."""

@@ -23,6 +23,7 @@ class HostView:
     """The names below `host` in templates/scripts/_host_*.sh.j2 and each target's preflight.
 
     `groups`: device files belong to groups of the host whose numbers differ. Memory in MiB.
+    `own_memory`: the devices have memory of their own, else they take the host's.
     """
 
     arch: str
@@ -36,6 +37,7 @@ class HostView:
     intel: bool
     groups: bool
     devices: int
+    own_memory: bool
     device_mib: int
     min_driver: str | None
     compute_capability: str | None
@@ -81,6 +83,7 @@ def host_view(stack: Stack) -> HostView:
         intel=vendor == "intel",
         groups=devices is not None and devices.vendor in ("amd", "intel"),
         devices=devices.count if devices else 0,
+        own_memory=plan.machine.memory_kind == "discrete",
         device_mib=int(plan.memory.planned_gib * 1024),
         min_driver=image.min_driver if image else plan.machine.min_driver,
         compute_capability=plan.machine.compute_capability,

@@ -6,25 +6,19 @@ import re
 from collections.abc import Callable
 
 from infra_gen.model.filetree import File
-from infra_gen.model.stack import Alert, Series, Service, Stack
+from infra_gen.model.stack import Alert, Scrape, Series, Service, Stack
 from infra_gen.render.yamldoc import Noted, dump
 from infra_gen.targets.names import HEADER, METRICS_TOKEN
 
 
 def monitoring_files(stack: Stack, address: Callable[[Service], str]) -> dict[str, File]:
     """What Prometheus reads; `address` says where a service is found, as host:port."""
-    measured = measured_services(stack)
     alerts = all_alerts(stack)
     return {
-        "monitoring/prometheus.yml": File(_prometheus(measured, address)),
+        "monitoring/prometheus.yml": File(_prometheus(stack.scrapes, address)),
         "monitoring/alerts.yml": File(_alerts(alerts)),
         "monitoring/alerts_test.yml": File(_alerts_test(alerts)),
     }
-
-
-def measured_services(stack: Stack) -> tuple[Service, ...]:
-    """The services that Prometheus asks, the engine first."""
-    return tuple(service for service in stack.services if service.metrics_path)
 
 
 def all_alerts(stack: Stack) -> tuple[Alert, ...]:
@@ -37,22 +31,22 @@ def anchor(alert: Alert) -> str:
     return alert.name.lower()
 
 
-def _prometheus(measured: tuple[Service, ...], address: Callable[[Service], str]) -> str:
+def _prometheus(found: tuple[Scrape, ...], address: Callable[[Service], str]) -> str:
     document: dict[str, object] = {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
         "rule_files": ["alerts.yml"],
-        "scrape_configs": [_job(service, address(service)) for service in measured],
+        "scrape_configs": [_job(one, address(one.asked)) for one in found],
     }
     return dump(document, HEADER)
 
 
-def _job(service: Service, address: str) -> dict[str, object]:
+def _job(scrape: Scrape, address: str) -> dict[str, object]:
     job: dict[str, object] = {
-        "job_name": service.name,
-        "metrics_path": service.metrics_path,
+        "job_name": scrape.job,
+        "metrics_path": scrape.path,
         "static_configs": [{"targets": [address]}],
     }
-    if service.metrics_secret:
+    if scrape.asked.metrics_secret:
         job["authorization"] = Noted(
             {"type": "Bearer", "credentials_file": METRICS_TOKEN},
             "The engine's key, in a file that only this container has.",

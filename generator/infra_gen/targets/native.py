@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -9,6 +10,7 @@ from infra_gen.model.filetree import File
 from infra_gen.model.plan import GIB
 from infra_gen.model.stack import ListenOn, NativeInstall, Service, Stack
 from infra_gen.render.text import View, render
+from infra_gen.targets.host import PublishedPort, published_ports
 from infra_gen.targets.names import HEADER, api_key, engine_of, model_folder, stop_note
 from infra_gen.targets.placement import Placement
 from infra_gen.targets.repository import Ignored
@@ -31,6 +33,11 @@ class Program:
     url: str
     archive: str
     sha256: str | None
+
+    @property
+    def stamp(self) -> str:
+        """What bin/install notes of it: one version comes in several archives."""
+        return self.version if self.python else f"{self.version} {self.archive}"
 
     @property
     def path(self) -> str:
@@ -57,6 +64,7 @@ class KeyView:
     once: tuple[str, ...]
     apply: str
     stop_note: str
+    at_once: bool
 
 
 def native_of(service: Service) -> NativeInstall:
@@ -131,13 +139,36 @@ def model_of(stack: Stack, folder: str | None = None) -> Model:
     """The model as files; `folder` is where they lie, below the deployment's folder by default."""
     download = stack.service("fetch").download if stack.has("fetch") else None
     place = folder or model_folder(stack)
-    files = download.files if download and download.tool == "curl" else ()
     weights = stack.plan.weights
+    paths: tuple[str, ...] = ()
+    if download and download.tool == "curl":
+        paths = tuple(f"{place}/{file}" for file in download.files)
+    elif download and download.tool == "ollama":
+        paths = (f"{place}/{_manifest(download.create or stack.plan.served_name)}",)
+    elif weights.local_path:
+        paths = tuple(f"{weights.local_path}/{file}" for file in weights.files)
     return Model(
-        paths=tuple(f"{place}/{file}" for file in files),
+        paths=paths,
         gib=f"{weights.bytes / GIB:.1f} GiB",
         kib=weights.bytes // 1024,
     )
+
+
+def listening(stack: Stack, services: Iterable[Service]) -> tuple[PublishedPort, ...]:
+    """Every port that these take on the host: also that of an engine behind a proxy."""
+    names = {service.name for service in services}
+    found = {port.host: port for port in published_ports(stack) if port.service in names}
+    engine = engine_of(stack)
+    for port in engine.ports:
+        found.setdefault(port.container, PublishedPort(port.container, engine.name, "serve.port"))
+    return tuple(found.values())
+
+
+def _manifest(name: str) -> str:
+    """Where Ollama notes what belongs to a model, below its folder of models."""
+    path, _, tag = name.partition(":")
+    full = path if "/" in path else f"library/{path}"
+    return f"manifests/registry.ollama.ai/{full}/{tag or 'latest'}"
 
 
 def script(template: str, view: View) -> File:
@@ -145,8 +176,14 @@ def script(template: str, view: View) -> File:
     return File(render(f"scripts/{template}.sh.j2", view), executable=True)
 
 
-def key_view(stack: Stack, *, key_file: str, apply: str, made: tuple[str, ...]) -> KeyView:
-    """What bin/rotate-key needs; `made` are the files of secrets that are made once and kept."""
+def key_view(
+    stack: Stack, *, key_file: str, apply: str, made: tuple[str, ...], at_once: bool = False
+) -> KeyView:
+    """What bin/rotate-key needs.
+
+    `made` are the files of secrets that are made once and kept. `at_once`: what asks for the key
+    reads the file itself, so that a new one counts before anything is restarted.
+    """
     key = api_key(stack)
     return KeyView(
         header=HEADER,
@@ -155,4 +192,5 @@ def key_view(stack: Stack, *, key_file: str, apply: str, made: tuple[str, ...]) 
         once=made,
         apply=apply,
         stop_note=stop_note(stack),
+        at_once=at_once,
     )

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from infra_gen.model.gate import UPSTREAM_PATH
 from infra_gen.model.stack import Gate, GateRoute, Service
 from infra_gen.render.text import render
 from infra_gen.targets.names import HEADER
@@ -85,6 +86,7 @@ class CaddyView:
     max_body_bytes: int
     max_requests: int
     idle_timeout_s: int
+    upstream_path: str
 
 
 def challenge_port(proxy: Service) -> int | None:
@@ -142,6 +144,7 @@ def caddyfile(gate: Gate, place: Place) -> str:
         max_body_bytes=gate.max_body_mib * 1024 * 1024,
         max_requests=gate.max_requests,
         idle_timeout_s=gate.idle_timeout_s,
+        upstream_path=UPSTREAM_PATH if gate.tells_upstream else "",
     )
     return render("proxy/Caddyfile.j2", view)
 

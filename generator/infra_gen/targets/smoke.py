@@ -10,12 +10,39 @@ from infra_gen.model.filetree import File
 from infra_gen.model.stack import GpuProof, Service, Stack
 from infra_gen.render.text import render
 from infra_gen.targets.handling import Handling
-from infra_gen.targets.monitoring import measured_services
 from infra_gen.targets.names import HEADER, api_key, base_url, client_port, engine_of
 from infra_gen.targets.questions import QUESTIONS
 
 # Less than the whole: a driver may count some pages of the weights elsewhere.
 _SHARE_OF_WEIGHTS = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class GpuCheck:
+    """How the script sees that the accelerator does the work: the names below `gpu`.
+
+    `nvidia` and `amd` drivers tell how much memory is used; `log` is a pattern for the engine's log,
+    `command` prints what `pattern` is looked for in. `devices` have at least `device_mib` each, for
+    weights of `model_mib` together, of which `least_mib` must be seen. `own_memory`: they do not
+    take the host's. `shared`: other deployments use them too.
+    """
+
+    nvidia: bool
+    amd: bool
+    log: str | None
+    command: str | None
+    pattern: str
+    least_mib: int
+    model_mib: int
+    devices: int
+    device_mib: int
+    own_memory: bool
+    shared: bool
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to look at."""
+        return self.nvidia or self.amd or bool(self.log or self.command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +67,12 @@ class SmokeView:
     metrics_path: str | None
     metrics_port: int | None
     jobs: tuple[str, ...]
-    accelerator: bool
-    nvidia: bool
-    amd: bool
-    gpu_log: str | None
-    gpu_command: str | None
-    gpu_pattern: str
-    least_mib: int
-    model_mib: int
+    gpu: GpuCheck
 
 
 def smoke_test(stack: Stack, handling: Handling) -> File:
     """The script. On Macs Prometheus is optional, so only the engine's own metrics are looked at."""
     engine, front, key = engine_of(stack), stack.front, api_key(stack)
-    vendor = engine.devices.vendor if engine.devices else "cpu"
-    mib = stack.plan.weights.bytes * stack.plan.parallelism.data // 2**20
-    proof = engine.gpu_proof
-    # Drivers of these vendors say themselves how much memory is used.
-    counted = vendor in ("nvidia", "amd")
-    from_log = proof and not proof.command and handling.read_log and not counted
-    in_log = proof.pattern if proof and from_log else None
     direct = front is engine
     question = QUESTIONS[stack.plan.task]
     view = SmokeView(
@@ -81,17 +94,32 @@ def smoke_test(stack: Stack, handling: Handling) -> File:
         start_s=engine.probe.start_s if engine.probe else stack.plan.startup.budget_s,
         metrics_path=engine.metrics_path if direct else None,
         metrics_port=_metrics_port(stack) if handling.beside else None,
-        jobs=tuple(one.name for one in measured_services(stack)),
-        accelerator=vendor in ("nvidia", "amd") or proof is not None,
-        nvidia=vendor == "nvidia",
-        amd=vendor == "amd",
-        gpu_log=in_log,
-        gpu_command=_proof_command(proof, engine, handling),
-        gpu_pattern=proof.pattern if proof else "",
-        least_mib=int(mib * _SHARE_OF_WEIGHTS),
-        model_mib=mib,
+        jobs=tuple(one.job for one in stack.scrapes),
+        gpu=_gpu(stack, handling),
     )
     return File(render("scripts/smoke-test.sh.j2", view), executable=True)
+
+
+def _gpu(stack: Stack, handling: Handling) -> GpuCheck:
+    plan, engine = stack.plan, engine_of(stack)
+    vendor = engine.devices.vendor if engine.devices else "cpu"
+    counted = vendor in ("nvidia", "amd")
+    mib = plan.weights.bytes * plan.parallelism.data // 2**20
+    proof = engine.gpu_proof
+    from_log = proof and not proof.command and handling.read_log and not counted
+    return GpuCheck(
+        nvidia=vendor == "nvidia",
+        amd=vendor == "amd",
+        log=proof.pattern if proof and from_log else None,
+        command=_proof_command(proof, engine, handling),
+        pattern=proof.pattern if proof else "",
+        least_mib=int(mib * _SHARE_OF_WEIGHTS),
+        model_mib=mib,
+        devices=engine.devices.count if engine.devices else 0,
+        device_mib=int(plan.memory.planned_gib * 1024),
+        own_memory=plan.machine.memory_kind == "discrete",
+        shared=plan.machine.share < 1.0,
+    )
 
 
 def _proof_command(proof: GpuProof | None, engine: Service, handling: Handling) -> str | None:

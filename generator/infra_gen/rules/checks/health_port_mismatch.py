@@ -58,8 +58,9 @@ def _container(subject: Subject, service: Service, port: int) -> Iterator[Findin
 
 def _scrapes(subject: Subject, service: Service, port: int) -> Iterator[Finding]:
     published = {one.host for one in service.ports}
+    told = {one.job for one in subject.stack.scrapes if one.asked.role != "engine"}
     for target in scrape_targets(subject.deployment):
-        if target.port is None:
+        if target.port is None or target.job in told:
             continue
         if target.host == service.name and not service.native:
             listening = {port}

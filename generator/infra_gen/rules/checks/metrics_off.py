@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra_gen.model.finding import Finding
-from infra_gen.model.stack import Service
+from infra_gen.model.stack import Scrape
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.monitoring import Target, prometheus_files, scrape_targets
 from infra_gen.rules.places import at_flag, at_key
@@ -45,24 +45,23 @@ def check(subject: Subject) -> Iterator[Finding]:
     if command.on(_OFF):
         yield at_flag(RULE, subject, _OFF, f"{_OFF} ends the metrics that alerts are made of")
     targets = tuple(scrape_targets(subject.deployment))
-    for planned in subject.stack.services:
-        if planned.metrics_path and planned.role in ("engine", "proxy"):
-            yield from _scraped(subject, planned, targets, files[0])
+    for scrape in subject.stack.scrapes:
+        if scrape.asked.role in ("engine", "proxy"):
+            yield from _scraped(subject, scrape, targets, files[0])
 
 
 def _scraped(
-    subject: Subject, planned: Service, targets: tuple[Target, ...], file: str
+    subject: Subject, scrape: Scrape, targets: tuple[Target, ...], file: str
 ) -> Iterator[Finding]:
     """Whether a job asks that service, and where."""
-    name = planned.name
-    asked = [one for one in targets if name in (one.job, one.host)]
+    name = scrape.job
+    asked = [one for one in targets if one.job == name]
+    asked = asked or [one for one in targets if one.host == scrape.asked.name]
     if not asked:
         line = subject.deployment.line_at(file, "scrape_configs")
         yield RULE.finding(file, f"no scrape job asks the {name}", line=line)
     for target in asked:
-        if target.path != planned.metrics_path:
+        if target.path != scrape.path:
             line = subject.deployment.line_of(target.file, target.path)
-            message = (
-                f"job {target.job} asks {target.path}; {name} exports at {planned.metrics_path}"
-            )
+            message = f"job {target.job} asks {target.path}; {name} exports at {scrape.path}"
             yield RULE.finding(target.file, message, line=line)

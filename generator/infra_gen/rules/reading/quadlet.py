@@ -13,17 +13,14 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from infra_gen.rules.reading.ini import Values, ini_values
 from infra_gen.rules.reading.quadlet_places import mounts, ports
 from infra_gen.rules.reading.values import duration_s, size_mib
 from infra_gen.rules.reading.yaml_text import UnreadableError
 from infra_gen.rules.service import Health, Service, Unreadable
 
-_SECTION = re.compile(r"\[([^\]]+)\]$")
 _DROP_IN = re.compile(r"(.+\.container)\.d/[^/]+\.conf$")
 _ON = ("1", "yes", "true", "on")
-
-Values = dict[tuple[str, str], list[str]]
-"""Every value of a key, by section and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +59,7 @@ def is_quadlet(path: str) -> bool:
 
 def quadlet_values(text: str) -> Values:
     """The settings in `text`. Raises UnreadableError."""
-    found: Values = {}
-    section, joined, first = "", "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        plain = line.strip()
-        if plain.startswith(("#", ";")) or (not plain and not joined):
-            continue  # comments may stand between the lines of one value too
-        first = first or number
-        if plain.endswith("\\"):
-            joined += plain[:-1]
-            continue
-        whole, place, joined, first = joined + plain, first, "", 0
-        heading = _SECTION.match(whole)
-        if heading:
-            section = heading[1]
-            continue
-        key, equals, value = whole.partition("=")
-        if not equals or not section:
-            raise UnreadableError(f"neither a section nor a setting: {whole[:60]}", place)
-        values = found.setdefault((section, key.strip()), [])
-        if value.strip():
-            values.append(value.strip())
-        else:
-            values.clear()  # an empty value takes back those before it
-    return found
+    return ini_values(text, "")  # Quadlet puts nothing between the lines of a value
 
 
 def quadlet_services(

@@ -6,13 +6,13 @@ import posixpath
 import re
 import shlex
 
+from infra_gen.rules.reading.ini import ini_values
 from infra_gen.rules.reading.values import duration_s, size_mib
 from infra_gen.rules.reading.yaml_text import UnreadableError
 from infra_gen.rules.service import Health, Service
 
 # Programs whose first word says what to do: part of the program, as in a container's entry point.
 _SUBCOMMANDS = {("vllm", "serve"), ("caddy", "run")}
-_SECTION = re.compile(r"\[([^\]]+)\]$")
 _PREFIXES = "@-:+!|"
 _SPAN = re.compile(r"([\d.]+)\s*([a-z]*)")
 _SPANS = {"": "s", "s": "s", "sec": "s", "second": "s", "seconds": "s", "ms": "ms", "msec": "ms",
@@ -61,29 +61,8 @@ def unit_service(text: str, path: str) -> Service:
 def _settings(text: str) -> Settings:
     """Values by key; keys of [Unit], [Service] and [Install] have different names."""
     found: Settings = {}
-    section = ""
-    joined, first = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        plain = line.strip()
-        if plain.startswith(("#", ";")) or (not plain and not joined):
-            continue  # also between the lines of one command
-        first = first or number
-        if plain.endswith("\\"):
-            joined += plain[:-1] + " "
-            continue
-        whole, place, joined, first = joined + plain, first, "", 0
-        heading = _SECTION.match(whole)
-        if heading:
-            section = heading[1]
-            continue
-        key, equals, value = whole.partition("=")
-        if not equals or not section:
-            raise UnreadableError(f"neither a section nor a setting: {whole[:60]}", place)
-        values = found.setdefault(key.strip(), [])
-        if value.strip():
-            values.append(value.strip())
-        else:
-            values.clear()  # an empty value takes back those before it
+    for (_, key), values in ini_values(text, " ").items():  # systemd puts a space between lines
+        found.setdefault(key, []).extend(values)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infra_gen.model.filetree import File, FileTree
@@ -10,20 +9,17 @@ from infra_gen.model.stack import Gate, Service, Stack
 from infra_gen.model.target import TargetKind
 from infra_gen.render.text import render
 from infra_gen.targets.compose.file import compose_file
+from infra_gen.targets.compose.preflight import PreflightView, preflight_view
 from infra_gen.targets.config_files import config_files
 from infra_gen.targets.configs import Configs
-from infra_gen.targets.dockerfile import built_image, dockerfile
+from infra_gen.targets.dockerfile import dockerfile
 from infra_gen.targets.fetching import fetch_script
 from infra_gen.targets.handling import Handling
-from infra_gen.targets.host import HostView, host_view
 from infra_gen.targets.names import (
     HEADER,
     api_key,
     engine_of,
-    image_of,
-    is_built,
     secrets_made,
-    secrets_of,
     stop_note,
 )
 from infra_gen.targets.placement import in_container
@@ -47,37 +43,12 @@ kind = TargetKind(
     ),
 )
 
-_MIN_COMPOSE = "2.20"  # first with depends_on conditions and build policies as used here
+# Without the second option the containers of services that an update dropped would go on.
+_APPLY = "docker compose up --detach --remove-orphans"
 _IGNORED = (
     Ignored("/.env", "The key, and the token of the model hub."),
     Ignored("/.env.new", "What bin/rotate-key writes before it replaces .env."),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Required:
-    """A variable that .env must set, and what to do about one that is missing."""
-
-    name: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class PreflightView:
-    """The names that templates/scripts/compose/preflight.sh.j2 uses."""
-
-    header: str
-    service: str
-    min_compose: str
-    host: HostView
-    env_required: tuple[Required, ...]
-    read_folders: str
-    storage_path: str | None
-    read_only_store: bool
-    owner: str
-    volume: str
-    image: str
-    needed_images: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +71,7 @@ def emit(stack: Stack) -> FileTree:
         ".env.example": env_example(stack, device_groups(stack)),
         ".gitignore": ignore_file(_IGNORED),
         "README.md": File(readme(stack, handling)),
-        "bin/preflight": _script("preflight", _preflight(stack, configs)),
+        "bin/preflight": _script("preflight", preflight_view(stack, configs)),
         "bin/smoke-test": smoke_test(stack, handling),
         **workflow(),
     }
@@ -147,7 +118,7 @@ def _handling(stack: Stack) -> Handling:
     engine = engine_of(stack).name
     return Handling(
         pages="compose",
-        apply="`docker compose up --detach`",
+        apply=f"`{_APPLY}`",
         key_file=".env",
         key_in_env_file=True,
         beside=f"docker compose exec -T {engine} ",
@@ -158,7 +129,6 @@ def _handling(stack: Stack) -> Handling:
         read_log=f"docker compose logs --no-log-prefix {engine}",
         promtool="docker compose exec prometheus promtool",
         metrics="",
-        kept_in="in `.env`",
         root_certificate=(
             "docker compose exec -T proxy cat /data/caddy/pki/authorities/local/root.crt"
         ),
@@ -170,33 +140,3 @@ def _handling(stack: Stack) -> Handling:
             ("`.env`", "Yours, secret, never committed."),
         ),
     )
-
-
-def _preflight(stack: Stack, configs: Mapping[str, File]) -> PreflightView:
-    engine, made = engine_of(stack), secrets_made(stack)
-    image = image_of(engine)
-    required = [
-        Required(secret.name, "run bin/rotate-key" if secret in made else "see .env.example")
-        for secret in secrets_of(stack)
-        if secret.required
-    ]
-    return PreflightView(
-        header=HEADER,
-        service=engine.name,
-        min_compose=_MIN_COMPOSE,
-        host=host_view(stack),
-        env_required=tuple(required),
-        read_folders=" ".join(sorted({"bin", *(path.split("/")[0] for path in configs)})),
-        storage_path=stack.storage_path,
-        read_only_store=stack.plan.weights.local_path is not None,
-        owner=image.user if image.user and stack.build_image else "0:0",
-        volume=f"{stack.name}_models",
-        image=built_image(stack) if is_built(stack, engine) else image.reference,
-        needed_images=_needed_images(stack),
-    )
-
-
-def _needed_images(stack: Stack) -> tuple[str, ...]:
-    """Images that must be had without a network; those built here by their base."""
-    images = [service.image.reference for service in stack.services if service.image]
-    return tuple(dict.fromkeys(images)) if stack.offline else ()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from infra_gen.model.filetree import File
-from infra_gen.model.stack import Service, Stack
+from infra_gen.model.stack import EnvVar, Service, Stack
 from infra_gen.targets.launchd.plist import Entry, plist
-from infra_gen.targets.names import DEPLOY_DIR, host_placement, label
+from infra_gen.targets.names import DEPLOY_DIR, engine_of, host_placement, label
 from infra_gen.targets.native import program_path
 from infra_gen.targets.placement import Placement, Word, words
 
@@ -38,6 +38,13 @@ def agent_labels(stack: Stack) -> tuple[str, ...]:
     return (f"{base}.awake", *own, f"{base}.logs")
 
 
+def gone_labels(stack: Stack) -> tuple[str, ...]:
+    """The labels of agents that another plan of this name may have had."""
+    base = label(stack)
+    possible = [f"{base}.{role}" for role in _PURPOSE if role != "engine"]
+    return tuple(one for one in possible if one not in agent_labels(stack))
+
+
 def _services(stack: Stack) -> list[Service]:
     """What runs on the Mac itself, what stands in front first, so that it also stops first."""
     found = [service for service in stack.services if service.role in _PURPOSE]
@@ -51,7 +58,8 @@ def _label(stack: Stack, service: Service) -> str:
 
 def _agent(stack: Stack, service: Service) -> str:
     placement = host_placement(stack, service)
-    variables = {variable.name: placement.text(variable.value) for variable in service.env}
+    own = _environment(stack, service)
+    variables = {variable.name: placement.text(variable.value) for variable in own}
     program = f"{DEPLOY_DIR}/{_program(stack, service)}"
     entries = [
         Entry("Label", _label(stack, service)),
@@ -61,13 +69,24 @@ def _agent(stack: Stack, service: Service) -> str:
             "EnvironmentVariables",
             {"PATH": _PATH, **variables},
             "launchd gives programs no PATH, and what launchctl setenv sets is lost at a restart."
-            + "".join(f" {one.name}: {one.because.rstrip('.')}." for one in service.env),
+            + "".join(f" {one.name}: {one.because.rstrip('.')}." for one in own),
         ),
         Entry("RunAtLoad", True, "Starts at login."),
         *_lifetime(service),
         *_output(service.name),
     ]
     return plist(_PURPOSE[service.role], entries, _arguments(service, placement))
+
+
+def _environment(stack: Stack, service: Service) -> list[EnvVar]:
+    """The variables of a program. One that keeps files of its own has a home beside the models."""
+    # The one for containers, /tmp, belongs to everybody on a Mac; a daemon may have none at all.
+    own = [one for one in service.env if one.name != "HOME"]
+    kept = [mount.volume for mount in engine_of(stack).mounts if not mount.read_only]
+    if kept and service.role != "proxy":
+        home = host_placement(stack, engine_of(stack)).volumes[kept[0]]
+        own.append(EnvVar("HOME", home, "what it keeps for itself lies beside the models"))
+    return own
 
 
 def _lifetime(service: Service) -> list[Entry]:

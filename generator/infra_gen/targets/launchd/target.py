@@ -13,8 +13,8 @@ from infra_gen.targets.config_files import config_files
 from infra_gen.targets.configs import Configs
 from infra_gen.targets.fetching import fetch_script
 from infra_gen.targets.handling import Handling
-from infra_gen.targets.host import PublishedPort, published_ports
-from infra_gen.targets.launchd.agents import agent_labels, agents
+from infra_gen.targets.host import PublishedPort
+from infra_gen.targets.launchd.agents import agent_labels, agents, gone_labels
 from infra_gen.targets.names import (
     DEPLOY_DIR,
     HEADER,
@@ -32,6 +32,7 @@ from infra_gen.targets.names import (
 from infra_gen.targets.native import (
     Program,
     key_view,
+    listening,
     model_of,
     own_command,
     program_folders,
@@ -94,6 +95,9 @@ class MacView:
     ram_mib: int
     device_mib: int
     model_paths: tuple[str, ...]
+    fetches: bool
+    gone: tuple[str, ...]
+    proxy_port: int | None
     model_gib: str
     model_kib: int
     log_mib: int
@@ -109,17 +113,25 @@ def emit(stack: Stack) -> FileTree:
         **{f"bin/{script}": _script(script, view) for script in _SCRIPTS},
         "bin/smoke-test": smoke_test(stack, handling),
         ".env.example": env_example(stack),
-        ".gitignore": ignore_file((*_IGNORED, *program_folders(stack))),
+        ".gitignore": ignore_file((*_IGNORED, *_copied(stack), *program_folders(stack))),
         "README.md": File(readme(stack, handling)),
         **workflow(),
     }
     if stack.has("fetch"):
         fetch = stack.service("fetch")
-        files["bin/fetch-model"] = fetch_script(fetch, model_folder(stack), compose=False)
+        files["bin/fetch-model"] = fetch_script(
+            fetch, _written_to(stack), compose=False, program=program_of(engine_of(stack)).binary
+        )
     if secrets_made(stack):
         kept = tuple(secret_file(one) for one in secrets_made(stack))
         made = tuple(file for file in kept if file != KEY_FILE)
-        keys = key_view(stack, key_file=KEY_FILE, apply="bin/stop && bin/start", made=made)
+        keys = key_view(
+            stack,
+            key_file=KEY_FILE,
+            apply="bin/stop && bin/start",
+            made=made,
+            at_once=stack.has("proxy"),
+        )
         files["bin/rotate-key"] = script("_rotate-key", keys)
     if stack.has("metrics"):
         measuring = Configs(configs, "monitoring")
@@ -127,6 +139,20 @@ def emit(stack: Stack) -> FileTree:
             beside_host(stack, f"{stack.name}-monitoring", measuring, _NETWORK)
         )
     return FileTree(files)
+
+
+def _written_to(stack: Stack) -> str:
+    """Where bin/fetch-model writes: not into a folder of the user's that has the model already."""
+    mounts = stack.service("fetch").mounts if stack.has("fetch") else ()
+    copied = any(mount.volume == "store" for mount in mounts)
+    return "store" if copied else model_folder(stack)
+
+
+def _copied(stack: Stack) -> tuple[Ignored, ...]:
+    """A copy that bin/fetch-model makes of a model on this Mac."""
+    if _written_to(stack) != "store":
+        return ()
+    return (Ignored("/store/", "The engine's copy of a model that lies elsewhere."),)
 
 
 _NETWORK = {
@@ -177,22 +203,26 @@ def _handling(stack: Stack) -> Handling:
         metrics=(
             "What measures is optional here and runs in containers of Docker Desktop or its like:"
         ),
-        kept_in="in `secrets/`",
         root_certificate="cat proxy/caddy/pki/authorities/local/root.crt",
         own_files=(
             ("`.env`, `secrets/`", "Yours, secret, never committed."),
-            (
-                "`engine/`, `models/`, `logs/`, `downloads/`",
-                "Made by the scripts, never committed.",
-            ),
+            (_made(stack), "Made by the scripts, never committed."),
         ),
     )
 
 
+def _made(stack: Stack) -> str:
+    """The folders that scripts and programs make beside what infra-gen wrote."""
+    models = _written_to(stack)
+    names = [program.folder for program in programs(stack)]
+    names += [] if models.startswith("/") else [models]
+    names += ["logs", "downloads", *(["proxy/caddy"] if stack.has("proxy") else [])]
+    return ", ".join(f"`{one}/`" for one in names)
+
+
 def _view(stack: Stack) -> MacView:
     plan, engine, key = stack.plan, engine_of(stack), api_key(stack)
-    base, model = label(stack), model_of(stack)
-    on_host = {service.name for service in stack.services if service.native}
+    base, model = label(stack), model_of(stack, _written_to(stack))
     return MacView(
         header=HEADER,
         name=stack.name,
@@ -205,7 +235,7 @@ def _view(stack: Stack) -> MacView:
         key=key.name if key else None,
         key_file=KEY_FILE,
         port=engine.ports[0].container,
-        ports=tuple(port for port in published_ports(stack) if port.service in on_host),
+        ports=listening(stack, (one for one in stack.services if one.native)),
         base=base_url(stack),
         health_path=engine.probe.path if engine.probe else "/health",
         start_s=engine.probe.start_s if engine.probe else plan.startup.budget_s,
@@ -215,6 +245,9 @@ def _view(stack: Stack) -> MacView:
         ram_mib=int(plan.machine.visible_gib * 1024),
         device_mib=int(plan.memory.planned_gib * 1024),
         model_paths=model.paths,
+        fetches=stack.has("fetch"),
+        gone=gone_labels(stack),
+        proxy_port=stack.service("proxy").metrics_port if stack.has("proxy") else None,
         model_gib=model.gib,
         model_kib=model.kib,
         log_mib=_LOG_MIB,

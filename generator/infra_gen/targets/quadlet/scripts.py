@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from infra_gen.model.filetree import File
-from infra_gen.model.stack import Secret, Service, Stack
+from infra_gen.model.stack import Role, Secret, Service, Stack
 from infra_gen.render.text import render
 from infra_gen.targets.host import HostView, host_view
 from infra_gen.targets.names import (
@@ -29,7 +29,7 @@ from infra_gen.targets.quadlet.names import (
     unit_name,
     volume_name,
 )
-from infra_gen.targets.quadlet.units import volumes
+from infra_gen.targets.quadlet.units import held, volumes
 
 MIN_PODMAN = "5.4"
 """The oldest podman: .build units and NetworkAlias= need 5.2, comments in the middle of Exec= 5.4."""
@@ -64,6 +64,23 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeView:
+    """A volume, as podman calls it, and what is lost with it."""
+
+    name: str
+    holds: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What bin/start waits for: a unit, its service as bin/logs takes it, and words for it."""
+
+    unit: str
+    service: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class QuadletView:
     """The names that the templates in templates/scripts/quadlet use."""
 
@@ -74,8 +91,9 @@ class QuadletView:
     containers: tuple[str, ...]
     engine: str
     engine_name: str
-    fetch: str
-    folders: str
+    waits: tuple[Wait, ...]
+    waited_for: str
+    folders: tuple[str, ...]
     secrets: tuple[SecretView, ...]
     keys: tuple[SecretView, ...]
     key: str | None
@@ -86,7 +104,7 @@ class QuadletView:
     host: HostView
     ports: tuple[PublishedPort, ...]
     low_port: int
-    volumes: tuple[str, ...]
+    volumes: tuple[VolumeView, ...]
     model_volume: str
     storage_path: str | None
     writes_storage: bool
@@ -111,7 +129,7 @@ def _view(stack: Stack, configs: Mapping[str, File]) -> QuadletView:
     host = host_view(stack)
     ports = _ports(stack, host)
     image = image_of(engine)
-    folders = {"quadlet", *(path.split("/")[0] for path in configs)}
+    folders = {path.split("/")[0] for path in configs}
     folders |= {"image"} if stack.build_image else set()
     return QuadletView(
         header=HEADER,
@@ -121,8 +139,11 @@ def _view(stack: Stack, configs: Mapping[str, File]) -> QuadletView:
         containers=tuple(unit_name(stack, service) for service in stack.services),
         engine=unit_name(stack, engine),
         engine_name=engine.name,
-        fetch=unit_name(stack, stack.service("fetch")) if stack.has("fetch") else "",
-        folders=" ".join(sorted(folders)),
+        waits=tuple(_waits(stack)),
+        waited_for=(
+            "engine and proxy are healthy" if stack.has("proxy") else "the engine is healthy"
+        ),
+        folders=tuple(sorted(folders)),
         secrets=secrets,
         keys=tuple(secret for secret in secrets if secret.made),
         key=key.name if key else None,
@@ -133,7 +154,10 @@ def _view(stack: Stack, configs: Mapping[str, File]) -> QuadletView:
         host=host,
         ports=ports,
         low_port=min((port.host for port in ports), default=1024),
-        volumes=tuple(volume_name(stack, volume) for volume in volumes(stack)),
+        volumes=tuple(
+            VolumeView(volume_name(stack, volume), _holds(stack, volume))
+            for volume in volumes(stack)
+        ),
         model_volume=volume_name(stack, "models"),
         storage_path=stack.storage_path,
         writes_storage=stack.has("fetch") and _writes_models(stack.service("fetch")),
@@ -141,6 +165,29 @@ def _view(stack: Stack, configs: Mapping[str, File]) -> QuadletView:
         stop_note=stop_note(stack),
         own_images=stack.build_image,
     )
+
+
+def _waits(stack: Stack) -> Iterator[Wait]:
+    """In the order in which they come up."""
+    words: tuple[tuple[Role, str], ...] = (
+        ("fetch", "the model's files"),
+        ("engine", "the model to load"),
+        ("proxy", "the proxy"),
+    )
+    for role, what in words:
+        if stack.has(role):
+            service = stack.service(role)
+            yield Wait(unit_name(stack, service), service.name, what)
+
+
+def _holds(stack: Stack, volume: str) -> str:
+    """What is in a volume. The proxy's can hold what nobody can make again."""
+    tls = stack.front.gate.tls if stack.front.gate else "off"
+    if volume == "proxy" and tls == "internal":
+        return "the authority that clients trust: with a new one they need its root certificate"
+    if volume == "proxy" and tls == "acme":
+        return "the account and certificates: authorities limit how many new ones you get"
+    return held(stack, volume)
 
 
 def _writes_models(fetch: Service) -> bool:

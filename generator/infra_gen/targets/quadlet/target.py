@@ -8,7 +8,7 @@ from infra_gen.model.target import TargetKind
 from infra_gen.targets.config_files import config_files
 from infra_gen.targets.fetching import fetch_script
 from infra_gen.targets.handling import Handling
-from infra_gen.targets.names import KEY_FILE, api_key, engine_of
+from infra_gen.targets.names import KEY_FILE, api_key, engine_of, is_built
 from infra_gen.targets.placement import in_container
 from infra_gen.targets.proxy import Place, challenge_port, key_in_env
 from infra_gen.targets.quadlet.names import build_text, unit_name
@@ -25,7 +25,7 @@ kind = TargetKind(
     runtime="container",
     os="linux",
     elsewhere="Quadlet needs systemd, so Linux; on a Mac use launchd, or auto",
-    steps=("bin/preflight", "bin/install", "bin/start", "bin/smoke-test"),
+    steps=("bin/preflight", "bin/install", "bin/start", "bin/smoke-test --wait"),
 )
 
 _IGNORED = (Ignored("/secrets/", "The key, the token of the model hub."),)
@@ -95,7 +95,7 @@ def _handling(stack: Stack) -> Handling:
         restart="bin/stop, bin/start",
         promtool=f"{inside}prometheus promtool",
         metrics="",
-        kept_in="in `secrets/`",
+        build_unit=f"{unit}-build" if is_built(stack, engine) else "",
         root_certificate=f"{inside}proxy cat /data/caddy/pki/authorities/local/root.crt",
         own_files=(
             (

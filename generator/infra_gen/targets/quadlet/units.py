@@ -56,6 +56,12 @@ def volumes(stack: Stack) -> tuple[str, ...]:
     return tuple(v for v in dict.fromkeys(found) if not (v == "models" and stack.storage_path))
 
 
+def held(stack: Stack, volume: str) -> str:
+    """What is in a volume, in the words of the first service that mounts it."""
+    found = [m.because for s in stack.services for m in s.mounts if m.volume == volume]
+    return found[0].rstrip(".")
+
+
 def _network(stack: Stack) -> str:
     lines = (Line("NetworkName", stack.name, "without it the name would be systemd-" + stack.name),)
     purpose = "The network of these containers alone: there they find each other by name."
@@ -65,8 +71,7 @@ def _network(stack: Stack) -> str:
 
 def _volume(stack: Stack, volume: str) -> str:
     name = volume_name(stack, volume)
-    held = [m.because for s in stack.services for m in s.mounts if m.volume == volume]
-    purpose = f"A volume: {held[0].rstrip('.')}. It outlives bin/stop and bin/uninstall."
+    purpose = f"A volume: {held(stack, volume)}. It outlives bin/stop and bin/uninstall."
     unit = Section("Unit", (Line("Description", f"{stack.name}: volume {volume}"),))
     return unit_file(purpose, [unit, Section("Volume", (Line("VolumeName", name),))])
 

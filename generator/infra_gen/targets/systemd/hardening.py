@@ -115,8 +115,8 @@ def _kernel(service: Service) -> Iterator[Line]:
     for key in ("ProtectKernelModules", "ProtectKernelLogs", "ProtectControlGroups",
                 "ProtectClock", "ProtectHostname"):  # fmt: skip
         yield Line(key, "yes")
-    # fetch shares its user with the engine: what it cleaned up could be the engine's.
-    if service.role != "fetch":
+    # These share their user with the engine: what they cleaned up could be the engine's.
+    if service.role not in ONCE:
         yield Line("RemoveIPC", "yes", "Shared memory that a killed process left is freed")
     yield Line(
         "ProtectProc",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -104,9 +105,24 @@ def _engine_program(stack: Stack) -> str:
 
 def _again(stack: Stack) -> str:
     """How everything is downloaded anew."""
-    folder = volume_folder(stack, "models")
+    download = stack.service("fetch").download
     units = " ".join(f"{unit_name(stack, one)}" for one in ("fetch", "engine"))
-    return f"sudo rm -r {folder}/* && sudo systemctl restart {units}"
+    restart = f"sudo systemctl restart {units}"
+    if download is None:
+        return restart
+    # The folder may be one that holds other models too: only what this download brought goes.
+    folder, engine = volume_folder(stack, "models"), engine_of(stack)
+    if download.tool == "ollama":
+        program = own_command(engine, unit_placement(stack, engine), _engine_program(stack))
+        return f"{program} rm {download.create} {download.pull} && {restart}"
+    if download.tool == "hf":
+        name = f"{download.repo}-{download.revision}".replace("/", "--")
+        repo = "models--" + download.repo.replace("/", "--")
+        files = [f"hub/{repo}", f"hub/.infra-gen-complete-{name}"]
+    else:
+        files = list(download.files)
+    paths = " ".join(shlex.quote(f"{folder}/{file}") for file in files)
+    return f"sudo rm -r {paths} && {restart}"
 
 
 def _address(service: Service) -> str:
@@ -164,7 +180,6 @@ def _handling(stack: Stack) -> Handling:
         ),
         promtool="docker compose --file monitoring/compose.yaml exec prometheus promtool",
         metrics="What measures is optional here, and runs in containers of Docker:",
-        kept_in="in `secrets/`",
         root_certificate=(f"sudo cat {places.state}/proxy/caddy/pki/authorities/local/root.crt"),
         own_files=(
             ("`.env`, `secrets/`", "Yours, secret, never committed."),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from infra_gen.model.filetree import File
 from infra_gen.model.stack import Service, Stack
-from infra_gen.targets.names import engine_of
+from infra_gen.targets.names import downloads_model, engine_of
 from infra_gen.targets.native import native_of, program_path
 from infra_gen.targets.placement import Word, words
 from infra_gen.targets.systemd.beside import GPU, drop_in, gpu_unit, needs_gpu_unit
@@ -55,8 +55,11 @@ def units(stack: Stack) -> dict[str, File]:
 
 
 def _unit(stack: Stack, service: Service) -> str:
+    purpose = _PURPOSE[service.role]
+    if service.role == "fetch" and not downloads_model(stack):
+        purpose = "Gives the model's file to the engine, which starts only after it succeeded."
     return unit_file(
-        _PURPOSE[service.role],
+        purpose,
         [
             Section("Unit", tuple(_order(stack, service))),
             Section("Service", (*_run(stack, service), *hardening(stack, service))),
@@ -72,7 +75,7 @@ def _order(stack: Stack, service: Service) -> Iterator[Line]:
     plan = stack.plan
     what = {"engine": f"{plan.model_name} ({plan.weights.quantization}) on {plan.engine} "
             f"{plan.engine_version}", "proxy": f"Proxy of {plan.served_name}",
-            "fetch": f"Download of {plan.model_name}",
+            "fetch": f"{'Download' if downloads_model(stack) else 'Copy'} of {plan.model_name}",
             "warmup": f"Loads {plan.model_name}"}  # fmt: skip
     yield Line("Description", what[service.role].replace("%", "%%"))
     yield Line("Wants", "network-online.target", "Addresses are there before it starts")
@@ -208,19 +211,17 @@ def _times(service: Service) -> Iterator[Line]:
         yield Line(
             "TimeoutStartSec",
             "infinity",
-            "A download takes as long as the connection needs"
+            "It takes as long as connection and disk need"
             if service.download
             else "Large models load slowly",
         )
-        yield Line(
-            "Restart", "on-failure", "A connection that was cut is taken up again after a minute"
-        )
+        yield Line("Restart", "on-failure", "What was cut off is taken up again after a minute")
         yield Line("RestartSec", "60")
         yield Line(
             "RestartMode",
             "direct",
-            "What waits for this goes on waiting. systemd before 254 passes over this line: there it "
-            "takes another bin/start",
+            "What waits for this goes on waiting. systemd before 254 passes over this line: there "
+            "bin/start begins it again",
         )
         return
     probe = service.probe

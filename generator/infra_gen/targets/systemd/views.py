@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra_gen.model.stack import Secret, Service, Stack
+from infra_gen.model.stack import Role, Secret, Service, Stack
 from infra_gen.targets.host import HostView, PublishedPort, host_view
 from infra_gen.targets.names import (
     HEADER,
     base_url,
+    downloads_model,
     engine_of,
     secret_file,
     secrets_made,
     secrets_of,
     stop_note,
 )
-from infra_gen.targets.native import Program, native_of, programs
+from infra_gen.targets.native import Program, listening, native_of, programs
 from infra_gen.targets.systemd.beside import GPU, needs_gpu_unit
 from infra_gen.targets.systemd.places import (
     Folders,
@@ -88,6 +89,11 @@ class ScriptView:
     gone: tuple[str, ...]
     engine: str
     fetch: str
+    proxy: str
+    warmup: str
+    downloads: bool
+    local_files: tuple[str, ...]
+    copies: str
     start_s: int
     stop_note: str
     base: str
@@ -111,7 +117,6 @@ def host_view_of(stack: Stack, configs: tuple[str, ...]) -> ScriptView:
     if needs_gpu_unit(stack):
         all_units.append(unit_name(stack, GPU))
     possible = [unit_name(stack, role) for role in _ROLES]
-    own_ports = {one.name for one in services}
     return ScriptView(
         header=HEADER,
         name=stack.name,
@@ -133,21 +138,45 @@ def host_view_of(stack: Stack, configs: tuple[str, ...]) -> ScriptView:
         all_units=tuple(f"{unit}.service" for unit in all_units),
         enabled=tuple(f"{unit}.service" for unit in running),
         gone=tuple(f"{unit}.service" for unit in possible if unit not in all_units),
-        engine=f"{unit_name(stack, engine.name)}.service",
-        fetch=f"{unit_name(stack, stack.service('fetch').name)}.service"
-        if stack.has("fetch")
-        else "",
+        engine=_unit(stack, "engine"),
+        fetch=_unit(stack, "fetch"),
+        proxy=_unit(stack, "proxy"),
+        warmup=_unit(stack, "warmup"),
+        downloads=downloads_model(stack),
+        local_files=_local_files(stack),
+        copies=volume_folder(stack, "store") if _copies(engine) else "",
         start_s=engine.probe.start_s if engine.probe else stack.plan.startup.budget_s,
         stop_note=stop_note(stack),
         base=base_url(stack),
         drop_in=native.service_unit,
         min_systemd=MIN_SYSTEMD,
         host=host,
-        ports=tuple(port for port in host.ports if port.service in own_ports),
+        ports=listening(stack, services),
         tools=_tools(brought),
         vulkan=native.accelerator == "vulkan",
         shm_mib=engine.resources.shm_mib,
     )
+
+
+def _unit(stack: Stack, role: Role) -> str:
+    """The unit of that role, empty where there is none."""
+    if not stack.has(role):
+        return ""
+    return f"{unit_name(stack, stack.service(role).name)}.service"
+
+
+def _copies(engine: Service) -> bool:
+    """Whether the engine keeps a copy of a model that is on the host already."""
+    return any(mount.volume == "store" for mount in engine.mounts)
+
+
+def _local_files(stack: Stack) -> tuple[str, ...]:
+    """The files of a model that is on the host already, its folder where they have no names."""
+    if downloads_model(stack) or stack.plan.weights.local_path is None:
+        return ()
+    folder = volume_folder(stack, "models")
+    named = [file for file in stack.plan.weights.files if "*" not in file]
+    return tuple(f"{folder}/{file}" for file in named) or (folder,)
 
 
 def _engine_first(services: tuple[Service, ...]) -> list[Service]:
