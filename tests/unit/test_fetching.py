@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def hub() -> Iterator[StandIn]:
 
 
 def fetch(
-    hub: StandIn, folder: Path, *words: str, files: tuple[str, ...] = ()
+    hub: StandIn, folder: Path, *words: str, files: tuple[str, ...] = (), path: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run the script with the Python of these tests, which has huggingface_hub."""
     service = vllm_stack().service("fetch")
@@ -46,7 +47,7 @@ def fetch(
         fetch_script(replace(service, download=wanted), "/models", compose=True).text, "utf-8"
     )
     environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": path or f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HF_HUB_CACHE": str(folder / "hub"),
         "HF_HOME": str(folder / "home"),
         "HF_ENDPOINT": hub.url,
@@ -92,6 +93,27 @@ def test_a_repository_without_weights_is_no_success(hub: StandIn, tmp_path: Path
         done = fetch(hub, tmp_path)
         assert done.returncode != 0
         assert "could not load it" in done.stderr
+
+
+def test_weights_of_another_commit_do_not_count(hub: StandIn, tmp_path: Path) -> None:
+    older = tmp_path / "hub" / PLACE / "snapshots" / ("0" * 40)
+    older.mkdir(parents=True)
+    (older / "model.safetensors").write_bytes(b"weights of another commit")
+    hub.repos[NAME] = Repo({"config.json": b"{}"})
+    done = fetch(hub, tmp_path)
+    assert done.returncode == 1
+    assert "could not load it" in done.stderr
+
+
+def test_without_the_library_it_says_what_is_missing(hub: StandIn, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("sh", "mkdir", "du", "df", "awk", "cut"):
+        (tools / tool).symlink_to(shutil.which(tool) or "")
+    done = fetch(hub, tmp_path, path=str(tools))
+    assert done.returncode == 1
+    assert "no Python here has huggingface_hub" in done.stderr
+    assert hub.asked == []
 
 
 def test_force_asks_again(hub: StandIn, tmp_path: Path) -> None:
