@@ -10,6 +10,7 @@ from pathlib import Path
 from infra_gen.engines import registry as engines
 from infra_gen.errors import SpecError, UsageError, did_you_mean
 from infra_gen.knowledge import store
+from infra_gen.knowledge.constraints import constraints_of
 from infra_gen.knowledge.engines import engine_info
 from infra_gen.knowledge.models import resolve_model, stored_model
 from infra_gen.knowledge.profiles import machine_of
@@ -184,5 +185,7 @@ def judge(built: Built, files: Mapping[str, str]) -> tuple[Finding, ...]:
         engine=built.facts.engines[built.plan.engine],
         deployment=read_deployment(files),
         pristine=pristine,
+        model=built.facts.preset(built.plan.model_id),
+        constraints=constraints_of(built.plan.engine),
     )
     return rules.run(subject)

@@ -14,14 +14,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from infra_gen.errors import PresetError
-from infra_gen.knowledge.store import KINDS, file_digest, read_preset, validated
+from infra_gen.knowledge.store import KINDS, OF_ENGINES, file_digest, read_preset, validated
 from infra_gen.model.calibration import Calibration
+from infra_gen.model.constraint import Constraints
 from infra_gen.model.engine_facts import EngineFacts
 from infra_gen.model.hardware import DevicePreset, InstancePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan_document import PlanDocument
 from infra_gen.model.spec import Spec
+from infra_gen.model.table_document import TableDocument
 from infra_gen.model.workload import Workload
 from infra_gen.resources import data_dir
 
@@ -35,6 +37,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "workload": Workload,
     "calibration": Calibration,
     "engine": EngineFacts,
+    "table": TableDocument,
 }
 
 
@@ -43,9 +46,9 @@ def build_index(presets: Path) -> dict[str, Any]:
 
     Raises PresetError for a file that is wrong, and when two presets share a name.
     """
-    index: dict[str, Any] = {kind: {} for kind in [*KINDS, "engines"]}
+    index: dict[str, Any] = {kind: {} for kind in [*KINDS, *OF_ENGINES]}
     aliases: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
-    digests: dict[str, dict[str, str]] = {kind: {} for kind in [*KINDS, "engines"]}
+    digests: dict[str, dict[str, str]] = {kind: {} for kind in [*KINDS, *OF_ENGINES]}
     for kind, record in KINDS.items():
         for path in sorted((presets / kind).glob("*.yaml")):
             document = read_preset(path)
@@ -63,6 +66,12 @@ def build_index(presets: Path) -> dict[str, Any]:
             mode="json", exclude_defaults=True, by_alias=True
         )
         digests["engines"][path.parent.name] = file_digest(path)
+    for path in sorted((presets / "engines").glob("*/constraints.yaml")):
+        engine, document = path.parent.name, read_preset(path)
+        if validated(Constraints, document, path).engine != engine:
+            raise PresetError(f"engine: is not {engine}", where=str(path))
+        index["constraints"][engine] = document
+        digests["constraints"][engine] = file_digest(path)
     index["aliases"], index["digests"] = aliases, digests
     return index
 
@@ -79,7 +88,8 @@ def outputs(presets: Path) -> dict[Path, str]:
         schema = record.model_json_schema(by_alias=True)
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
         text = json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        made[presets / "schemas" / f"{name}.schema.json"] = text
+        folder = "engines" if record is TableDocument else "schemas"  # beside what it describes
+        made[presets / folder / f"{name}.schema.json"] = text
     return made
 
 

@@ -14,12 +14,14 @@ from tools import (
     docs_alerts,
     docs_checklist,
     docs_cli,
+    docs_constraints,
     docs_engines,
     docs_example,
     docs_hardware,
     docs_picture,
     docs_presets,
     docs_schemas,
+    docs_tables,
 )
 from tools.docs_blocks import ExampleError, rewritten
 
@@ -36,6 +38,7 @@ _GENERATED = {
     "docs/reference/workloads.md": docs_presets.workloads_page,
     "docs/reference/calibration.md": docs_presets.calibration_page,
     "docs/reference/engines.md": docs_engines.engines_page,
+    "docs/reference/constraints.md": docs_constraints.constraints_page,
     "docs/reference/checklist.md": docs_checklist.checklist_page,
     "docs/reference/alerts.md": docs_alerts.alerts_page,
     "docs/images/plan.svg": docs_picture.plan_svg,
@@ -54,7 +57,7 @@ def pages_with_examples(root: Path) -> list[str]:
 
 def attempts(root: Path = ROOT) -> tuple[dict[str, str], list[str]]:
     """Every page as it should be, and what went wrong with those that are missing there."""
-    made, problems = {path: make() for path, make in _GENERATED.items()}, []
+    made, problems = {path: make() for path, make in _GENERATED.items()} | docs_tables.pages(), []
     for path in pages_with_examples(root):
         if not (root / path).is_file():
             continue

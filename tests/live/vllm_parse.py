@@ -6,6 +6,8 @@ an error arose: "parse" (unknown flag, bad value), "abbreviation" (argparse woul
 flag from its beginning; generated commands must spell flags out) or "validate" (vLLM's own quick
 checks of how flags go together). `namespace` holds the values that differ from the defaults.
 
+With `--lines` each line of standard input is such a list, and is answered with one line at once.
+
 Run by the Python that `setup/vllm-parser.sh` sets up. One process for all command lines, for the
 import takes some ten seconds and a parse a millisecond.
 """
@@ -18,6 +20,7 @@ import os
 import sys
 import tempfile
 from argparse import Namespace
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 
@@ -113,17 +116,27 @@ class Checker:
         return {"ok": True, "stage": "", "error": "", "namespace": values}
 
 
+def batches(lines: bool) -> Iterator[list[list[str]]]:
+    """The lists of command lines that standard input holds."""
+    if not lines:
+        yield json.load(sys.stdin)
+        return
+    for line in sys.stdin:
+        yield json.loads(line)
+
+
 def main() -> None:
     """Read the command lines, write the results; standard output carries nothing else."""
-    command_lines: list[list[str]] = json.load(sys.stdin)
+    answers = sys.stdout
     with (
         tempfile.TemporaryDirectory() as scratch,
         contextlib.redirect_stdout(sys.stderr),
     ):
         isolate(scratch)
         checker = Checker()
-        results = [checker.check(argv) for argv in command_lines]
-    json.dump(results, sys.stdout)
+        for batch in batches("--lines" in sys.argv):
+            results = [checker.check(argv) for argv in batch]
+            print(json.dumps(results), file=answers, flush=True)
 
 
 if __name__ == "__main__":

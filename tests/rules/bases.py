@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from infra_gen import api
+from infra_gen.knowledge.constraints import constraints_of
+from infra_gen.knowledge.engines import engine_info
 from infra_gen.model.finding import Finding
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
@@ -143,7 +145,9 @@ def subject_of(case: dict[str, Any]) -> Subject:
         spec=base.spec,
         plan=plan,
         stack=stack,
-        engine=base.facts.engines[plan.engine],
+        engine=engine_info(plan.engine, case.get("version") or plan.engine_version),
+        model=base.facts.preset(plan.model_id),
+        constraints=constraints_of(plan.engine),
         deployment=read_deployment(edited(files, case.get("edits", []))),
     )
 

@@ -56,7 +56,7 @@ READERS = WRITERS | {
     "cli/completion.py",  # names of presets, without validating one
     "cli/options.py",  # whether --model names a folder
     "detect/commands.py",  # asks the machine's own tools and /proc, /sys
-    "knowledge/engines.py",
+    "knowledge/tables.py",
     "knowledge/gguf_file.py",
     "knowledge/gguf_header.py",
     "knowledge/hub.py",

@@ -157,6 +157,14 @@ def engines(incomplete: str) -> list[str]:
     return _begun(_engine_names(), incomplete)
 
 
+def table_engines(incomplete: str) -> list[str]:
+    """Engines that have a table."""
+    from infra_gen.resources import data_dir
+
+    tables = data_dir("presets").glob("engines/*/table.json")
+    return _begun((path.parent.name for path in tables), incomplete)
+
+
 def engines_or_auto(incomplete: str) -> list[str]:
     """Engines and auto."""
     return _begun([*_engine_names(), "auto"], incomplete)

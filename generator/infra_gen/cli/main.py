@@ -20,6 +20,7 @@ from infra_gen.cli import (
     list_,
     new,
     plan,
+    schema,
     show,
     update,
     validate,
@@ -49,6 +50,7 @@ app.command("check", help=check.HELP)(check.check)
 app.command("update", help=update.HELP)(update.update)
 app.command("list", help=list_.HELP)(list_.list_)
 app.command("show", help=show.HELP)(show.show)
+app.add_typer(schema.schema)
 app.command("detect", help=detect.HELP)(detect.detect)
 app.command("completion", help=completion.HELP)(completion.completion)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from infra_gen.errors import UsageError, did_you_mean
@@ -18,6 +19,7 @@ from infra_gen.model.stack import (
     GateRoute,
     Image,
     Mount,
+    Panel,
     Secret,
     Service,
     VolumePath,
@@ -25,6 +27,7 @@ from infra_gen.model.stack import (
 
 API_KEY = "API_KEY"
 HF_TOKEN = Secret("HF_TOKEN", "HF_TOKEN", "raises the hub's download limits", False)
+_SERIES = re.compile(r"\b[a-z_]+:[a-z0-9_]+")  # an engine's own: the prefix ends in a colon
 _GATED = "this model is gated: accept its licence on its page first"
 
 
@@ -68,6 +71,16 @@ def client_routes(plan: Plan, info: EngineInfo) -> tuple[GateRoute, ...]:
         for route in info.facts.http.routes
         if plan.task in route.tasks
     )
+
+
+def exported(panels: tuple[Panel, ...], table: Table) -> tuple[Panel, ...]:
+    """The charts whose every series this version of the engine exports."""
+
+    def known(panel: Panel) -> bool:
+        names = {name for query in panel.queries for name in _SERIES.findall(query.expr)}
+        return all(table.metric(name) for name in names)
+
+    return tuple(panel for panel in panels if known(panel))
 
 
 def quiet_env(spec: Spec, info: EngineInfo) -> tuple[EnvVar, ...]:
@@ -116,10 +129,10 @@ def with_user_env(env: tuple[EnvVar, ...], spec: Spec, table: Table) -> tuple[En
                     hint=did_you_mean(name, table.env),
                 )
             continue
-        if name not in table.env:
+        if name not in table.env and table.absence(name) == "error":
             raise UsageError(
                 f"{table.engine} {table.version} does not read {name}"
-                + _removed(table.removed_env.get(name)),
+                + _went(table.removed_env.get(name)),
                 where="engine_args",
                 hint=did_you_mean(name, table.env),
             )
@@ -146,15 +159,18 @@ def with_user_args(args: tuple[Arg, ...], mine: tuple[Arg, ...], table: Table) -
     """`args` with the user's flags in place of ours, whatever their spelling; new ones at the end.
 
     A switch set to `false` takes ours away, or becomes its negative spelling. Raises UsageError for
-    a flag that this version of the engine does not have.
+    a flag that this version of the engine surely does not have.
     """
     result = list(args)
     for arg in mine:
         spec = table.flag(arg.flag)
+        if spec is None and table.absence(arg.flag) == "warning":
+            result.append(arg)  # a newer engine may have it; the rule flag-unknown says so
+            continue
         if spec is None:
             raise UsageError(
                 f"{table.engine} {table.version} has no flag {arg.flag}"
-                + _removed(table.removed_flags.get(arg.flag)),
+                + _went(table.removed_flags.get(arg.flag)),
                 where="engine_args",
                 hint=did_you_mean(arg.flag, table.flags),
             )
@@ -173,15 +189,12 @@ def _switched_off(arg: Arg, spec: FlagSpec) -> Arg | None:
     """The flag that says no, or None where leaving the switch out does."""
     if not spec.negatives or arg.flag in spec.negatives:
         return None
-    return replace(arg, flag=spec.negatives[0], value=None)
+    plain = (one for one in spec.negatives if one.startswith("--no-"))  # every version has these
+    return replace(arg, flag=next(plain, spec.negatives[0]), value=None)
 
 
-def _removed(gone: Removed | None) -> str:
-    if gone is None:
-        return ""
-    return f" (gone by {gone.gone_by or 'an unknown version'})" + (
-        f"; instead: {gone.instead}" if gone.instead else ""
-    )
+def _went(gone: Removed | None) -> str:
+    return gone.said if gone else ""
 
 
 def granted(plan: Plan, info: EngineInfo) -> Devices | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra_gen.engines.common import (
     API_KEY,
     client_routes,
+    exported,
     flag_args,
     granted,
     hub_fetch,
@@ -17,6 +18,7 @@ from infra_gen.engines.common import (
 from infra_gen.engines.vllm_alerts import alerts
 from infra_gen.engines.vllm_panels import panels
 from infra_gen.model.engine import EngineInfo
+from infra_gen.model.engine_table import Table
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import (
@@ -105,8 +107,8 @@ def _feature_args(plan: Plan) -> list[Arg]:
     return args
 
 
-def _server_args(plan: Plan, port: int) -> list[Arg]:
-    return [
+def _server_args(plan: Plan, port: int, table: Table) -> list[Arg]:
+    args = [
         Arg("--served-model-name", plan.served_name, "the name that clients ask for"),
         Arg(
             "--host",
@@ -125,6 +127,8 @@ def _server_args(plan: Plan, port: int) -> list[Arg]:
             "probes and scrapes would fill the log",
         ),
     ]
+    # Older versions lack the last two, and run without; the rule drain-not-nested says so.
+    return [arg for arg in args if table.flag(arg.flag)]
 
 
 def _env(spec: Spec, plan: Plan, info: EngineInfo) -> tuple[EnvVar, ...]:
@@ -180,7 +184,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
     native = plan.runtime == "native"
     args = (
         *_model_args(plan),
-        *_server_args(plan, port),
+        *_server_args(plan, port, info.table),
         *_parallel_args(plan),
         *_limit_args(plan),
         *_task_args(plan),
@@ -207,7 +211,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         equals_dialect=True,
         routes=client_routes(plan, info),
         alerts=alerts(plan),
-        panels=panels(plan),
+        panels=exported(panels(plan), info.table),
         metrics_path="/metrics",
     )
     return (engine,) if local else (engine, hub_fetch(plan, image))

@@ -34,6 +34,8 @@ KINDS: Mapping[str, type[Record]] = {
     "workloads": Workload,
     "calibration": Calibration,
 }
+# What lies in the folder of each engine, and is in the index too.
+OF_ENGINES = {"engines": "engine.yaml", "constraints": "constraints.yaml"}
 
 
 @lru_cache(maxsize=1)
@@ -68,8 +70,10 @@ def names(kind: str) -> list[str]:
 
 def preset_path(kind: str, name: str) -> Path:
     """Where the YAML of a preset is, whether or not there is one."""
-    folder = data_dir("presets") / kind
-    return folder / name / "engine.yaml" if kind == "engines" else folder / f"{name}.yaml"
+    presets = data_dir("presets")
+    if kind in OF_ENGINES:
+        return presets / "engines" / name / OF_ENGINES[kind]
+    return presets / kind / f"{name}.yaml"
 
 
 def file_digest(path: Path) -> str:
@@ -97,7 +101,7 @@ def _edited(kind: str, name: str) -> bool:
 
 def document(kind: str, name: str) -> dict[str, Any] | None:
     """The raw preset of that id: the index's, or its YAML's where that is new or was edited."""
-    found: dict[str, Any] | None = index()[kind].get(name)
+    found: dict[str, Any] | None = index().get(kind, {}).get(name)
     return found if found is not None and not _edited(kind, name) else _from_yaml(kind, name)
 
 

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+# How a version stands to the versions that a table was extracted from: one of them, one between
+# two of them, or one that came after all of them.
+Standing = Literal["exact", "between", "newer"]
+
+# The parts of a table document, each a list of records with unique names.
+SECTIONS = (
+    "flags",
+    "fields",
+    "env",
+    "metrics",
+    "quantization",
+    "kv_cache_dtypes",
+    "tool_call_parsers",
+    "reasoning_parsers",
+    "endpoints",
+    "facts",
+    "modelfile_commands",
+    "modelfile_parameters",
+)
 _SUFFIXES = {
     "k": 10**3,
     "K": 2**10,
@@ -20,7 +39,10 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class FlagSpec:
-    """One flag: every spelling, what it takes, its bounds. Unknown default: `default_known`."""
+    """One flag: every spelling, what it takes, its bounds. Unknown default: `default_known`.
+
+    `config` is the class whose fields a JSON value has.
+    """
 
     name: str
     spellings: tuple[str, ...]
@@ -37,6 +59,7 @@ class FlagSpec:
     default: Any
     default_known: bool
     env: str | None
+    config: str | None
     deprecated: bool
 
     @property
@@ -99,6 +122,12 @@ class Removed:
     gone_by: str | None
     instead: str | None
 
+    @property
+    def said(self) -> str:
+        """Both as the end of a sentence."""
+        when = f" (gone by {self.gone_by})" if self.gone_by else " any more"
+        return when + (f"; instead: {self.instead}" if self.instead else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -109,12 +138,18 @@ class Table:
     alone, `subcommands` come first. `env` has the type of each variable, `env_defaults` its value
     when unset, and `env_on_bad_value` what is made of a value that is none, where that is known; a
     variable that begins with `env_negation` switches off what the rest names.
+
+    Where `version` is not one of those that were extracted, everything is as of the newest one
+    before it, `base`. `upcoming` are names that the next extracted version has and `base` has not.
     """
 
     engine: str
     version: str
+    base: str
+    standing: Standing
     flags: Mapping[str, FlagSpec]
     removed_flags: Mapping[str, Removed]
+    fields: Mapping[str, Mapping[str, FlagSpec]]
     env: Mapping[str, str]
     env_defaults: Mapping[str, Any]
     env_on_bad_value: Mapping[str, str]
@@ -123,16 +158,36 @@ class Table:
     removed_env: Mapping[str, Removed]
     metrics: Mapping[str, str]
     removed_metrics: Mapping[str, Removed]
+    upcoming: frozenset[str]
     quantization: Mapping[str, float | None]
     kv_cache_dtypes: tuple[str, ...]
     tool_call_parsers: tuple[str, ...]
     reasoning_parsers: tuple[str, ...]
+    default_port: int | None
     underscores: bool
     equals: bool
     abbreviations: bool
     dotted: bool
+    bool_values: bool
     positionals: int
     subcommands: tuple[str, ...]
+
+    def absence(self, name: str) -> Literal["error", "warning"]:
+        """How sure it is that this version lacks a flag, variable or metric that `base` lacks.
+
+        A warning where a later version than the table's may have brought it.
+        """
+        removed = (self.removed_flags, self.removed_env, self.removed_metrics)
+        if self.standing == "newer" and not any(name in gone for gone in removed):
+            return "warning"
+        return "warning" if name in self.upcoming else "error"
+
+    @property
+    def doubt(self) -> str:
+        """What to add to a message where the table does not hold this very version."""
+        if self.standing == "exact":
+            return ""
+        return f" (as of {self.base}, the newest in infra-gen's table before {self.version})"
 
     def flag(self, spelling: str) -> FlagSpec | None:
         """The flag of that exact spelling; `_` and `-` are one where the engine says so."""
@@ -152,81 +207,9 @@ class Table:
         return False
 
 
-def _texts(values: Iterable[Any] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(str(v) for v in values)
-
-
-def _flag(row: Mapping[str, Any]) -> FlagSpec:
-    negatives = tuple(row.get("negatives") or ())
-    return FlagSpec(
-        name=row["name"],
-        spellings=(row["name"], *(row.get("aliases") or ())),
-        negatives=negatives,
-        kind=row["kind"],
-        type=row.get("type") or "str",
-        choices=_texts(row.get("choices")),
-        known_values=_texts(row.get("known_values")),
-        special_values=_texts(row.get("special_values")) or (),
-        minimum=row.get("minimum"),
-        maximum=row.get("maximum"),
-        exclusive_minimum=row.get("exclusive_minimum"),
-        exclusive_maximum=row.get("exclusive_maximum"),
-        default=row.get("default"),
-        default_known=bool(row.get("default_known", "default" in row)),
-        env=row.get("env"),
-        deprecated=bool(row.get("deprecated")),
-    )
-
-
-def _removed(rows: Iterable[Mapping[str, Any]]) -> dict[str, Removed]:
-    return {
-        row["name"]: Removed(
-            row["name"], row.get("last_seen"), row.get("gone_by"), row.get("instead")
-        )
-        for row in rows
-    }
-
-
-def table_of(document: Mapping[str, Any], version: str) -> Table:
-    """The table document (presets/engines/<engine>/table.json) as of `version`.
-
-    Raises KeyError when the document does not hold that version.
-    """
-    if version not in document["versions"]:
-        raise KeyError(version)
-    flags: dict[str, FlagSpec] = {}
-    for row in document["flags"]:
-        spec = _flag(row)
-        flags.update(dict.fromkeys((*spec.spellings, *spec.negatives), spec))
-    dialect = document.get("dialect", {})
-    return Table(
-        engine=document["engine"],
-        version=version,
-        flags=flags,
-        removed_flags=_removed(document.get("removed_flags", ())),
-        env={row["name"]: row.get("type") or "str" for row in document.get("env", ())},
-        env_defaults={row["name"]: row.get("default") for row in document.get("env", ())},
-        env_on_bad_value={
-            row["name"]: row["on_bad_value"]
-            for row in document.get("env", ())
-            if "on_bad_value" in row
-        },
-        env_prefixes=tuple(document.get("env_prefixes", ())),
-        env_negation=document.get("env_negation"),
-        removed_env=_removed(document.get("removed_env", ())),
-        metrics={row["name"]: row["type"] for row in document["metrics"]},
-        removed_metrics=_removed(document.get("removed_metrics", ())),
-        quantization={
-            row["name"]: row.get("min_compute_capability")
-            for row in document.get("quantization", ())
-        },
-        kv_cache_dtypes=tuple(document.get("kv_cache_dtypes", ())),
-        tool_call_parsers=tuple(document.get("tool_call_parsers", ())),
-        reasoning_parsers=tuple(document.get("reasoning_parsers", ())),
-        underscores=bool(dialect.get("underscores")),
-        equals=bool(dialect.get("equals")),
-        abbreviations=bool(dialect.get("abbreviations")),
-        dotted=bool(dialect.get("dotted_json")),
-        positionals=sum(row["kind"] == "positional" for row in document["flags"]),
-        subcommands=tuple(dialect.get("subcommands", ())),
-    )
+def names_of(section: str, record: Mapping[str, Any]) -> Iterator[str]:
+    """Every name by which a record of that section is known: the spellings of a flag."""
+    yield record["name"]
+    if section == "flags":
+        yield from record.get("aliases") or ()
+        yield from record.get("negatives") or ()

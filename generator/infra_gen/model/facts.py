@@ -65,3 +65,7 @@ class Facts:
     engines: Mapping[str, EngineInfo]
     target: TargetKind
     calibration: Calibration
+
+    def preset(self, model_id: str) -> ModelPreset | None:
+        """The model of that id, None when it is none of these."""
+        return next((m.preset for m in self.models if m.preset.id == model_id), None)

@@ -25,12 +25,18 @@ class Rule:
     sources: tuple[str, ...]
 
     def finding(
-        self, file: str, message: str, *, line: int | None = None, key_path: str | None = None
+        self,
+        file: str,
+        message: str,
+        *,
+        line: int | None = None,
+        key_path: str | None = None,
+        severity: Severity | None = None,
     ) -> Finding:
-        """A finding of this rule."""
+        """A finding of this rule, less or more severe than usual where `severity` says so."""
         return Finding(
             rule=self.slug,
-            severity=self.severity,
+            severity=severity or self.severity,
             confidence=self.confidence,
             file=file,
             line=line,

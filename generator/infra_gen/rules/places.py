@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from infra_gen.model.finding import Finding
+from infra_gen.model.finding import Finding, Severity
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.service import Service
 from infra_gen.rules.subject import Subject
@@ -60,29 +60,42 @@ _MORE = {
 SPEC_FILE = "infra-gen.yaml"
 
 
-def at_flag(rule: Rule, subject: Subject, spelling: str, message: str) -> Finding:
+def at_flag(
+    rule: Rule, subject: Subject, spelling: str, message: str, *, severity: Severity | None = None
+) -> Finding:
     """A finding on a flag of the engine's command."""
     service = subject.service
     if service is None:
-        return rule.finding("compose.yaml", message)
+        return rule.finding("compose.yaml", message, severity=severity)
     if service.form in ("unit", "quadlet"):
         line = _line_of_word(subject, service, spelling)
     else:
         line = subject.deployment.line_of_word(service, spelling)
     if line is None:
-        return at_key(rule, subject, service, "command", message)
-    return rule.finding(service.file, message, line=line, key_path=_path(service, "command"))
+        return at_key(rule, subject, service, "command", message, severity=severity)
+    path = _path(service, "command")
+    return rule.finding(service.file, message, line=line, key_path=path, severity=severity)
 
 
-def at_setting(rule: Rule, subject: Subject, name: str, message: str) -> Finding:
+def at_setting(
+    rule: Rule, subject: Subject, name: str, message: str, *, severity: Severity | None = None
+) -> Finding:
     """A finding on a flag of the engine, or on a variable where `name` is one."""
     service = subject.service
     if service is None or name.startswith("-"):
-        return at_flag(rule, subject, name, message)
-    return at_key(rule, subject, service, f"environment.{name}", message)
+        return at_flag(rule, subject, name, message, severity=severity)
+    return at_key(rule, subject, service, f"environment.{name}", message, severity=severity)
 
 
-def at_key(rule: Rule, subject: Subject, service: Service, key: str, message: str) -> Finding:
+def at_key(
+    rule: Rule,
+    subject: Subject,
+    service: Service,
+    key: str,
+    message: str,
+    *,
+    severity: Severity | None = None,
+) -> Finding:
     """A finding on a key of a service, named as in a compose file."""
     deployment, path = subject.deployment, _path(service, key)
     if service.form == "compose":
@@ -92,12 +105,21 @@ def at_key(rule: Rule, subject: Subject, service: Service, key: str, message: st
     else:
         head = path.partition("=")
         line = deployment.line_of(service.file, path if head[1] else f"{path}=")
-    return rule.finding(service.file, message, line=line, key_path=path)
+    return rule.finding(service.file, message, line=line, key_path=path, severity=severity)
 
 
-def at_text(rule: Rule, subject: Subject, file: str, needle: str, message: str) -> Finding:
+def at_text(
+    rule: Rule,
+    subject: Subject,
+    file: str,
+    needle: str,
+    message: str,
+    *,
+    severity: Severity | None = None,
+) -> Finding:
     """A finding on the line of a file that holds `needle`."""
-    return rule.finding(file, message, line=subject.deployment.line_of(file, needle))
+    line = subject.deployment.line_of(file, needle)
+    return rule.finding(file, message, line=line, severity=severity)
 
 
 def in_spec(rule: Rule, subject: Subject, key: str, message: str) -> Finding:

@@ -12,6 +12,7 @@ from infra_gen.rules.checks import (
     compile_cache_lost,
     compose_project_unnamed,
     concurrency_over_plan,
+    constraint_broken,
     container_privileged,
     cors_open,
     dangerous_feature_on,
@@ -75,6 +76,7 @@ from infra_gen.rules.checks import (
     unit_not_hardened,
     unreadable_file,
     users_over_capacity,
+    variable_overruled,
     variable_without_default,
 )
 from infra_gen.rules.contract import RuleModule
@@ -87,6 +89,7 @@ RULES: dict[str, RuleModule] = {
     "compile-cache-lost": compile_cache_lost,
     "compose-project-unnamed": compose_project_unnamed,
     "concurrency-over-plan": concurrency_over_plan,
+    "constraint-broken": constraint_broken,
     "container-privileged": container_privileged,
     "cors-open": cors_open,
     "dangerous-feature-on": dangerous_feature_on,
@@ -150,6 +153,7 @@ RULES: dict[str, RuleModule] = {
     "unit-not-hardened": unit_not_hardened,
     "unreadable-file": unreadable_file,
     "users-over-capacity": users_over_capacity,
+    "variable-overruled": variable_overruled,
     "variable-without-default": variable_without_default,
 }
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from infra_gen.model.engine import EngineInfo
+from infra_gen.model.llm import ModelPreset
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Role, Stack
@@ -17,6 +19,9 @@ from infra_gen.rules.reading.caddyfile import is_caddyfile
 from infra_gen.rules.reading.values import resolve
 from infra_gen.rules.reading.yaml_text import UnreadableError
 from infra_gen.rules.service import Service
+
+if TYPE_CHECKING:
+    from infra_gen.model.constraint import Constraints
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class Subject:
     """`deployment` is judged; the rest says what it should be.
 
     `pristine` are files exactly as infra-gen renders them. Their form is held by infra-gen's own
-    tests, so a rule that only looks at form may pass them over.
+    tests, so a rule that only looks at form may pass them over. `constraints` are those of the
+    engine, for all its versions.
     """
 
     spec: Spec
@@ -46,6 +52,8 @@ class Subject:
     engine: EngineInfo
     deployment: Deployment
     pristine: frozenset[str] = frozenset()
+    model: ModelPreset | None = None
+    constraints: Constraints | None = None
     # Read once for all rules; `replace` starts with an empty one.
     _read: dict[str, CommandLine | Gateway | None] = field(
         init=False, default_factory=dict, repr=False, compare=False

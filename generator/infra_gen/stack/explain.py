@@ -70,5 +70,4 @@ def _in_table(info: EngineInfo, wanted: str) -> Iterator[str]:
         yield f"{title}: reads the variable {wanted} ({info.table.env[wanted]})"
     removed = info.table.removed_flags.get(f"--{wanted}")
     if removed:
-        instead = f"; instead: {removed.instead}" if removed.instead else ""
-        yield f"--{wanted} is gone since {info.name} {removed.gone_by or '?'}{instead}"
+        yield f"{title} has no flag --{wanted}{removed.said}"

@@ -43,7 +43,10 @@ def check(subject: Subject) -> Iterator[Finding]:
     facts = subject.engine.facts.shutdown
     flag, default = facts.drain_flag.value, facts.drain_default_seconds.value or 0
     drain = float(subject.plan.startup.drain_s)
-    if flag:
+    if flag and not command.table.flag(flag):
+        message = f"{subject.title} has no {flag}: it aborts running answers when it stops"
+        yield at_key(RULE, subject, service, "command", message, severity="warning")
+    elif flag:
         written = command.number(flag)
         drain = (default if written is None else written) * (facts.phases.value or 1)
         if drain <= 0:

@@ -38,11 +38,12 @@ def check(subject: Subject) -> Iterator[Finding]:
     for name in sorted(set(service.env) | set(dockerfile.env if dockerfile else ())):
         if _known(name, table):
             continue
-        message = f"{subject.title} does not read {name}{_why(name, table)}"
+        message = f"{subject.title} does not read {name}{_why(name, table)}{table.doubt}"
+        severity = table.absence(name)
         if name in service.env:
-            yield at_key(RULE, subject, service, f"environment.{name}", message)
+            yield at_key(RULE, subject, service, f"environment.{name}", message, severity=severity)
         elif dockerfile:
-            yield at_text(RULE, subject, dockerfile.file, name, message)
+            yield at_text(RULE, subject, dockerfile.file, name, message, severity=severity)
 
 
 def _known(name: str, table: Table) -> bool:
@@ -60,7 +61,6 @@ def _known(name: str, table: Table) -> bool:
 def _why(name: str, table: Table) -> str:
     gone = table.removed_env.get(name)
     if gone:
-        when = f" (gone by {gone.gone_by})" if gone.gone_by else " any more"
-        return when + (f"; instead: {gone.instead}" if gone.instead else "")
+        return gone.said
     close = difflib.get_close_matches(name, sorted(table.env), n=2, cutoff=0.8)
     return f"; did you mean {' or '.join(close)}?" if close else ""

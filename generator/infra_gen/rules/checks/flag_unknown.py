@@ -17,7 +17,8 @@ RULE = Rule(
     severity="error",
     confidence="high",
     what="Reports flags on the engine's command line that the pinned version does not have: "
-    "removed ones, misspelt ones, abbreviations, and words where none may stand.",
+    "removed ones, misspelt ones, abbreviations, and words where none may stand. For a version newer "
+    "than infra-gen's table an unknown flag is a warning, a removed one stays an error.",
     why="The engine exits at once with a usage error, and the container restarts for ever. An "
     "abbreviation is worse: vLLM's parser takes it for any flag that begins so, which may be "
     "another one in the next version.",
@@ -41,8 +42,9 @@ def check(subject: Subject) -> Iterator[Finding]:
     table = command.table
     for used in command.used:
         if used.spec is None:
-            message = f"{subject.title} has no flag {used.spelling}{_why(used, table)}"
-            yield at_flag(RULE, subject, used.spelling, message)
+            message = f"{subject.title} has no flag {used.spelling}{_why(used, table)}{table.doubt}"
+            severity = table.absence(used.spelling_known)
+            yield at_flag(RULE, subject, used.spelling, message, severity=severity)
     for word, said in _alone(subject, command):
         yield at_flag(RULE, subject, word, f"{subject.title} {said}, got {word!r}")
 
@@ -62,8 +64,7 @@ def _why(used: Used, table: Table) -> str:
     name = used.spelling_known
     gone = table.removed_flags.get(name)
     if gone:
-        when = f" (gone by {gone.gone_by})" if gone.gone_by else " any more"
-        return when + (f"; instead: {gone.instead}" if gone.instead else "")
+        return gone.said
     longer = sorted(flag for flag in table.flags if len(name) > 3 and flag.startswith(name))
     if longer and name.startswith("--"):
         said = "in full" if table.abbreviations else "did you mean"

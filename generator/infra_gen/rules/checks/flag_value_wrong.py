@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterator
 
 from infra_gen.model.engine_table import Table
-from infra_gen.model.finding import Finding
+from infra_gen.model.finding import Finding, Severity
+from infra_gen.rules import json_fields
 from infra_gen.rules.command_line import CommandLine, Used, is_variable
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.places import at_flag
@@ -17,7 +18,7 @@ RULE = Rule(
     severity="error",
     confidence="high",
     what="Reports values that the pinned version does not take: outside the bounds or choices of "
-    "the flag, missing, or given to a switch.",
+    "the flag, missing, or given to a switch; in JSON values, keys that the configuration lacks.",
     why="Some stop the engine at once. Others pass the parser and fail minutes later, when the "
     "model is loaded: vLLM parses `--gpu-memory-utilization 1.5` and `--quantization nonsense`.",
     bad="command:\n  - --enable-prefix-caching=true\n  - --gpu-memory-utilization=1.5",
@@ -37,8 +38,11 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     for used in command.used:
         problem = _problem(used, command.table) or _parser_problem(used, command)
-        if problem:
-            yield at_flag(RULE, subject, used.spelling, f"{subject.title}: {problem}")
+        for said in (*((problem,) if problem else ()), *json_fields.problems(used, command.table)):
+            table = command.table
+            message = f"{subject.title}: {said}{table.doubt}"
+            severity: Severity = "error" if table.standing == "exact" else "warning"
+            yield at_flag(RULE, subject, used.spelling, message, severity=severity)
 
 
 def _problem(used: Used, table: Table) -> str | None:

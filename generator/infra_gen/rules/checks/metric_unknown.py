@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from infra_gen.model.engine_table import Removed, Table
-from infra_gen.model.finding import Finding
+from infra_gen.model.finding import Finding, Severity
 from infra_gen.resources import data_dir
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.monitoring import expressions, recorded, scrape_targets
@@ -86,8 +86,21 @@ def check(subject: Subject) -> Iterator[Finding]:
             problem = None if name in made or name in _PROMETHEUS else _problem(subject, name)
             if problem:
                 yield RULE.finding(
-                    expression.file, problem, line=expression.line, key_path=expression.key_path
+                    expression.file,
+                    problem,
+                    line=expression.line,
+                    key_path=expression.key_path,
+                    severity=_severity(subject, name),
                 )
+
+
+def _severity(subject: Subject, name: str) -> Severity:
+    """A warning where a later version than the table's may export the series."""
+    if any(name.startswith(_program(role).prefixes) for role in _LISTED):
+        return RULE.severity
+    table = subject.engine.table
+    gone = _removed(name, table)
+    return table.absence(gone.name if gone else name)
 
 
 def _problem(subject: Subject, name: str) -> str | None:
@@ -98,7 +111,7 @@ def _problem(subject: Subject, name: str) -> str | None:
     for role in _LISTED:
         if name.startswith(_program(role).prefixes):
             return _problem_beside(subject, role, name)
-    return f"{subject.title} does not export {name}{_why(name, table)}"
+    return f"{subject.title} does not export {name}{_why(name, table)}{table.doubt}"
 
 
 def _problem_beside(subject: Subject, role: str, name: str) -> str | None:
@@ -117,8 +130,7 @@ def _problem_beside(subject: Subject, role: str, name: str) -> str | None:
 def _why(name: str, table: Table) -> str:
     gone = _removed(name, table)
     if gone:
-        when = f" (gone by {gone.gone_by})" if gone.gone_by else " any more"
-        return when + (f"; instead: {gone.instead}" if gone.instead else "")
+        return gone.said
     return _close(name, table.metrics)
 
 
