@@ -18,6 +18,7 @@ from tools import (
     docs_engines,
     docs_example,
     docs_hardware,
+    docs_parity,
     docs_picture,
     docs_presets,
     docs_schemas,
@@ -41,6 +42,7 @@ _GENERATED = {
     "docs/reference/constraints.md": docs_constraints.constraints_page,
     "docs/reference/checklist.md": docs_checklist.checklist_page,
     "docs/reference/alerts.md": docs_alerts.alerts_page,
+    "docs/reference/tables/parity.md": docs_parity.parity_page,
     "docs/images/plan.svg": docs_picture.plan_svg,
 }
 

@@ -25,6 +25,8 @@ from infra_gen.model.operand import kind_of
 from infra_gen.model.versions import version_key, within
 from infra_gen.rules.checks import constraint_broken
 from infra_gen.rules.deployment import Deployment, read_deployment
+from infra_gen.rules.facts import fact
+from infra_gen.rules.settings import Reading, Settings
 from infra_gen.rules.subject import Subject
 
 CASES: dict[str, dict[str, dict[str, Any]]] = YAML(typ="safe", pure=True).load(
@@ -183,3 +185,75 @@ def test_what_is_not_known_breaks_nothing() -> None:
 def test_a_message_has_the_words_of_the_files() -> None:
     (finding,) = findings("vllm", "batch-smaller-than-requests", "broken")
     assert re.search(r"--max-num-batched-tokens 128 is below --max-num-seqs 256", finding.message)
+
+
+def settings_of(words: str, engine: str = "vllm", **given: Any) -> Settings:
+    subject = subject_of(engine, {"words": words, **given}, None)
+    command = subject.command
+    assert command is not None
+    return Settings(subject, command, stated(engine).defaults)
+
+
+@pytest.mark.parametrize(
+    ("words", "operand", "reading"),
+    [
+        ("--max-num-seqs 8", "--max-num-seqs", Reading("8", written=True)),
+        ("--max-num-seqs 8 --max-num-seqs 9", "--max-num-seqs", Reading("9", written=True)),
+        ("", "--tensor-parallel-size", Reading("1")),
+        ("", "--max-model-len", Reading("40960")),
+        ("", "--enable-lora", Reading("off")),
+        ("--no-enable-lora", "--enable-lora", Reading("false", written=True)),
+        ("--enable_lora", "--enable-lora", Reading("true", written=True)),
+        ("--max-num-seqs $N", "--max-num-seqs", Reading(written=True, known=False)),
+        ("--config /c.yaml", "--max-num-seqs", Reading(written=None, known=False)),
+        ("", "--never-there", Reading()),
+        (
+            "--speculative-config.method x",
+            "--speculative-config.method",
+            Reading("x", written=True),
+        ),
+        ('-sc \'{"a":{"b":true}}\'', "--speculative-config.a.b", Reading("true", written=True)),
+        ("-sc '{\"a\":1}'", "--speculative-config.a.b", Reading()),
+        ("-sc '{broken'", "--speculative-config.a", Reading(written=None, known=False)),
+        ("-sc '[1]'", "--speculative-config.a", Reading()),
+        ("", "--speculative-config.a", Reading()),
+        ("", "model.heads", Reading("32")),
+        ("", "7", Reading("7")),
+        ("", "-1", Reading("-1")),
+    ],
+)
+def test_an_operand_is_read(words: str, operand: str, reading: Reading) -> None:
+    assert settings_of(words).read(operand) == reading
+
+
+def test_variables_stand_for_flags() -> None:
+    env = {
+        "LLAMA_ARG_FLASH_ATTN": "off",
+        "LLAMA_ARG_NO_KV_UNIFIED": "1",
+        "LLAMA_ARG_CTX_SIZE": "$C",
+    }
+    settings = settings_of("-b 64", "llama.cpp", env=env)
+    assert settings.read("--flash-attn") == Reading("off", written=True)
+    assert settings.read("--kv-unified") == Reading("false", written=True)
+    assert settings.read("--ctx-size") == Reading(written=True, known=False)
+    assert settings.read("LLAMA_ARG_BATCH") == Reading("2048")
+
+
+def test_a_variable_may_be_in_a_file_of_somebody_else() -> None:
+    settings = settings_of("--max-model-len 64k")
+    service = settings.subject.service
+    assert service is not None
+    for file, known in (("/etc/infra-gen/chat/engine.env", True), ("/home/me/vllm.env", False)):
+        deployment = Deployment(files={}, services=(replace(service, env_files=(file,)),))
+        subject = replace(settings.subject, deployment=deployment)
+        found = list(constraint_broken.check(subject))
+        assert bool(found) == known
+
+
+def test_states_are_counted_in_blocks_of_the_cache() -> None:
+    case = CASES["vllm"]["more-requests-than-states"]["broken"]
+    subject = subject_of("vllm", case, None)
+    # 844 were measured on an H100 with a cache of about this size.
+    assert fact(subject, "plan.state_blocks") == 848
+    assert fact(subject_of("vllm", "", None), "plan.state_blocks") is None
+    assert fact(replace(subject, model=None), "plan.state_blocks") is None

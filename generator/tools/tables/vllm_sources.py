@@ -40,7 +40,9 @@ class Sources:
     def module(self, name: str) -> Module | None:
         """Return a module by its dotted name; None where this release does not have it."""
         if name not in self._modules:
-            self._modules[name] = self._load(name)
+            # Other packages may lie beside it, where it is installed; they are none of its own.
+            own = name.partition(".")[0] == "vllm"
+            self._modules[name] = self._load(name) if own else None
         return self._modules[name]
 
     def need(self, name: str) -> Module:

@@ -39,7 +39,7 @@ def main() -> None:
         began = time.monotonic()
         engine = LLM(model=run["model"], load_format="dummy", skip_tokenizer_init=True, **run["args"])
         startup_s = time.monotonic() - began
-        rng = random.Random(0)  # noqa: S311 - repeatable on purpose
+        rng = random.Random(0)
 
         def timed(count: int, tokens: int, out: int) -> float:
             sampling = SamplingParams(

@@ -37,7 +37,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if command is None:
         return
     for used in command.used:
-        problem = _problem(used, command.table) or _parser_problem(used, command)
+        problem = value_problem(used, command.table) or _parser_problem(used, command)
         for said in (*((problem,) if problem else ()), *json_fields.problems(used, command.table)):
             table = command.table
             message = f"{subject.title}: {said}{table.doubt}"
@@ -45,7 +45,8 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield at_flag(RULE, subject, used.spelling, message, severity=severity)
 
 
-def _problem(used: Used, table: Table) -> str | None:
+def value_problem(used: Used, table: Table) -> str | None:
+    """What is wrong with the value of one flag by itself, or None."""
     spec = used.spec
     if spec is None or used.part:
         return None
