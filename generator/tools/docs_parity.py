@@ -106,8 +106,8 @@ def parity_page() -> str:
         "Tables against the real thing",
         "What was extracted from a release, compared with what that release says when it really "
         "runs: the parser that its code builds, the help page of its program, or the documentation "
-        "it generates. `python -m tools.tables.parity_vllm 0.33.0` (and `parity_llama`, "
-        "`parity_tgi`, `parity_sglang`, `parity_mlx_lm`) in `generator/` repeats it; raw results are in "
+        "it generates. `python -m tools.tables.vllm.parity 0.33.0` in `generator/` repeats it, and "
+        "so does the module `parity` of the other engines there; raw results are in "
         "`tests/measurements/engine-parity/`.",
         *(_part(path) for path in sorted(_MEASURED.glob("*.json"))),
     )

@@ -24,6 +24,8 @@ from tests.live.engines import LlamaServer, Prometheus
 from tests.live.test_proxy import CHAT, GATE, KEY, Caddy, ask
 
 from infra_gen import api
+from infra_gen.catalogue.engine_records import snapshot
+from infra_gen.knowledge.engines import engine_info
 from infra_gen.model.spec import Spec
 from infra_gen.resources import data_dir
 
@@ -116,9 +118,14 @@ def listed(path: str) -> dict[str, Any]:
     return document
 
 
+def metrics_of(engine: str) -> list[dict[str, Any]]:
+    """Every metric of the pinned version."""
+    return snapshot(engine, engine_info(engine).version)["metrics"]
+
+
 def engine_page(engine: str) -> Callable[[int], str]:
-    table = listed(f"engines/{engine}/table.json")
-    plain = [row for row in table["metrics"] if not row.get("conditional") and not row.get("needs")]
+    metrics = metrics_of(engine)
+    plain = [row for row in metrics if not row.get("conditional") and not row.get("needs")]
     return lambda age: constructed(plain, [], age)
 
 
@@ -296,9 +303,7 @@ def test_an_outage_is_a_gap_and_no_zero(
     """Where a zero is drawn for what never happened, it is drawn only while somebody answers."""
     seen = watched("tgi")
     failures = seen.queries["Failures by reason"]
-    quiet = [
-        row for row in listed("engines/tgi/table.json")["metrics"] if "failure" not in row["name"]
-    ]
+    quiet = [row for row in metrics_of("tgi") if "failure" not in row["name"]]
     ports = {"engine": ENGINE_PORT}
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(contextlib.ExitStack())

@@ -92,7 +92,11 @@ FLAGS_AND_WORDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     ),
     "engine version": (
         [*H100, "--engine", "vllm", "--engine-version", "0.0.1"],
-        ("0.0.1", "not in the flag tables"),
+        ("0.0.1", "older than the flag tables", "any version from 0.8.5"),
+    ),
+    "engine version in words": (
+        [*H100, "--engine", "vllm", "--engine-version", "newest"],
+        ("'newest' is no version of vllm", "write it as in"),
     ),
     "version alone": ([*H100, "--engine-version", "0.33.0"], ("needs --engine",)),
     "target typo": ([*H100, "--target", "compos"], ("did you mean", "compose")),

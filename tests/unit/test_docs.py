@@ -60,7 +60,8 @@ class TestGenerated:
         assert len(docs_cli.command_names()) >= 6
         for name in docs_cli.command_names():
             assert f"## infra-gen {name}\n" in page
-            assert f"[`{name}`](docs/reference/cli.md#infra-gen-{name})" in readme
+            anchor = f"infra-gen-{name.replace(' ', '-')}"
+            assert f"[`{name}`](docs/reference/cli.md#{anchor})" in readme
 
     def test_every_option_of_plan_is_documented(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from itertools import chain
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import get_args
 import pytest
 from ruamel.yaml import YAML
 
+from infra_gen.knowledge.engines import engine_info
 from infra_gen.model.llm import (
     Architecture,
     Checkpoint,
@@ -25,7 +25,6 @@ from infra_gen.model.params import count_params
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "presets" / "models").glob("*.yaml"))
-VLLM_TABLE = ROOT / "presets" / "engines" / "vllm" / "table.json"
 PRESETS = {
     path.stem: ModelPreset.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
     for path in FILES
@@ -232,9 +231,9 @@ def test_active_params(preset: ModelPreset) -> None:
 def test_parsers_exist_in_the_pinned_vllm(preset: ModelPreset) -> None:
     if preset.vllm_parsers is None:
         return
-    table = json.loads(VLLM_TABLE.read_text(encoding="utf-8"))
-    assert preset.vllm_parsers.tool_call in (None, *table["tool_call_parsers"])
-    assert preset.vllm_parsers.reasoning in (None, *table["reasoning_parsers"])
+    table = engine_info("vllm").table
+    assert preset.vllm_parsers.tool_call in (None, *table.tool_call_parsers)
+    assert preset.vllm_parsers.reasoning in (None, *table.reasoning_parsers)
 
 
 @pytest.mark.parametrize(("preset", "checkpoint"), CHECKPOINTS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tools.tables.llama import EXTRACTOR, tombstones
+from tools.tables.llama.extractor import EXTRACTOR, tombstones
 from tools.tables.records import Artefact, Record, Snapshot, TableError
 
 ARG_CPP = r"""

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from tests.unit.test_tables_llama import INT, TEXT, option, snapshot, write
 
-from tools.tables.llama_flags import options_of
-from tools.tables.llama_names import Files
-from tools.tables.llama_probe import ask, probes
-from tools.tables.parity_llama import (
+from tools.tables.llama.flags import options_of
+from tools.tables.llama.names import Files
+from tools.tables.llama.parity import (
     compare,
     compare_metrics,
     help_entries,
     readme_entries,
 )
+from tools.tables.llama.probe import ask, probes
 from tools.tables.records import Record, TableError
 
 OPTIONS = (

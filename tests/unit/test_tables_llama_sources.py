@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.tables import llama_sources, package_index
-from tools.tables.llama_sources import fetch, releases
+from tools.tables import package_index
+from tools.tables.llama import sources as llama_sources
+from tools.tables.llama.sources import fetch, releases
 from tools.tables.package_index import Published
 from tools.tables.records import TableError, sha256
 

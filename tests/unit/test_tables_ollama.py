@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.tables.ollama import EXTRACTOR
-from tools.tables.ollama_env import CONFIG, environment
-from tools.tables.ollama_modelfile import commands, parameters
+from tools.tables.ollama.env import CONFIG, environment
+from tools.tables.ollama.extractor import EXTRACTOR
+from tools.tables.ollama.modelfile import commands, parameters
 from tools.tables.records import Artefact, TableError
 
 FUNCTIONS = """

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tools.tables import checkouts
-from tools.tables.parity_tgi import compare
 from tools.tables.records import TableError
-from tools.tables.tgi import EXTRACTOR
-from tools.tables.tgi_clap import rust_flags
-from tools.tables.tgi_code import endpoints, environment, marlin_capability, rust_metrics
+from tools.tables.tgi.clap import rust_flags
+from tools.tables.tgi.code import endpoints, environment, marlin_capability, rust_metrics
+from tools.tables.tgi.extractor import EXTRACTOR
+from tools.tables.tgi.parity import compare
 
 LAUNCHER = """
 #[derive(Clone, Copy, Debug, ValueEnum)]

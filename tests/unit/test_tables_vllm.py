@@ -10,10 +10,10 @@ import pytest
 
 from tools.tables import package_index
 from tools.tables.package_index import Published
-from tools.tables.parity_vllm_compare import compare
 from tools.tables.records import Snapshot, TableError
-from tools.tables.vllm import EXTRACTOR
-from tools.tables.vllm_guard import GUARD
+from tools.tables.vllm.extractor import EXTRACTOR
+from tools.tables.vllm.guard import GUARD
+from tools.tables.vllm.parity_compare import compare
 
 WHEEL = "vllm-0.9.1-cp38-abi3-manylinux1_x86_64.whl"
 

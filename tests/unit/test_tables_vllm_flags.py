@@ -9,10 +9,10 @@ import pytest
 from tests.unit.vllm_tree import CLI_ARGS, write
 
 from tools.tables.records import TableError
-from tools.tables.vllm_fields import Fields
-from tools.tables.vllm_flags import Flags
-from tools.tables.vllm_parser import world_of
-from tools.tables.vllm_sources import Sources
+from tools.tables.vllm.fields import Fields
+from tools.tables.vllm.flags import Flags
+from tools.tables.vllm.parser import world_of
+from tools.tables.vllm.sources import Sources
 
 Records = dict[str, dict[str, Any]]
 

@@ -9,12 +9,12 @@ import pytest
 from tests.unit.vllm_tree import write
 
 from tools.tables.records import TableError
-from tools.tables.vllm_envs import environment
-from tools.tables.vllm_facts import endpoints, facts
-from tools.tables.vllm_metrics import metrics
-from tools.tables.vllm_parser import world_of
-from tools.tables.vllm_registries import parser_names, quantization
-from tools.tables.vllm_sources import Sources
+from tools.tables.vllm.envs import environment
+from tools.tables.vllm.facts import endpoints, facts
+from tools.tables.vllm.metrics import metrics
+from tools.tables.vllm.parser import world_of
+from tools.tables.vllm.registries import parser_names, quantization
+from tools.tables.vllm.sources import Sources
 
 ENVS = """
     import os

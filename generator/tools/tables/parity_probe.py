@@ -31,7 +31,7 @@ class _Anything(type):
     """The type of stand-ins: classes that can be inherited from, called, asked and annotated with."""
 
     def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__") or name == "active":  # no driver of a device is
+        if (name.startswith("__") and name != "__func__") or name == "active":  # no driver is
             raise AttributeError(name)
         return _anything(name)
 

@@ -9,12 +9,12 @@ from infra_gen.errors import UsageError, did_you_mean
 from tools.tables.records import Extractor
 
 MODULES: Mapping[str, str] = {
-    "llama.cpp": "tools.tables.llama",
+    "llama.cpp": "tools.tables.llama.extractor",
     "mlx-lm": "tools.tables.mlx_lm",
-    "ollama": "tools.tables.ollama",
+    "ollama": "tools.tables.ollama.extractor",
     "sglang": "tools.tables.sglang",
-    "tgi": "tools.tables.tgi",
-    "vllm": "tools.tables.vllm",
+    "tgi": "tools.tables.tgi.extractor",
+    "vllm": "tools.tables.vllm.extractor",
 }
 
 

@@ -34,10 +34,12 @@ def main() -> None:
     run: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     from vllm import LLM, SamplingParams  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    with Path("/tmp/measure.lock").open("w") as lock:  # noqa: S108 - the machine is ours
+    with Path("/tmp/measure.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         began = time.monotonic()
-        engine = LLM(model=run["model"], load_format="dummy", skip_tokenizer_init=True, **run["args"])
+        engine = LLM(
+            model=run["model"], load_format="dummy", skip_tokenizer_init=True, **run["args"]
+        )
         startup_s = time.monotonic() - began
         rng = random.Random(0)
 

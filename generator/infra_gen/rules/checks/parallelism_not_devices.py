@@ -24,7 +24,11 @@ RULE = Rule(
     "another `hardware`.",
     sources=("vllm-project/vllm#20593", "vllm-project/vllm#791", "NVIDIA/dgx-spark-playbooks#63"),
 )
-_MORE_SIZES = ("--pipeline-parallel-size", "--data-parallel-size")  # where the engine has them
+_MORE_SIZES = (  # where the engine has them
+    "--pipeline-parallel-size",
+    "--data-parallel-size",
+    "--prefill-context-parallel-size",
+)
 
 
 def check(subject: Subject) -> Iterator[Finding]:
