@@ -89,6 +89,15 @@ def test_metrics_are_on_and_need_the_key(server: LlamaServer) -> None:
     assert status_of(f"{server.url}/metrics") == 401
 
 
+def test_the_table_names_what_the_server_exports(server: LlamaServer) -> None:
+    shown = dict(re.findall(r"^# TYPE (llamacpp:\w+) (\w+)$", server.metrics(), re.MULTILINE))
+    metrics = snapshot("llama.cpp", engine_info("llama.cpp").version)["metrics"]
+    known = {row["name"]: row["type"] for row in metrics}
+    assert shown.items() <= known.items()
+    always = {row["name"] for row in metrics if not row.get("conditional")}
+    assert always <= set(shown)
+
+
 def test_strangers_are_refused(server: LlamaServer) -> None:
     assert status_of(f"{server.url}/v1/models") == 401
     assert status_of(f"{server.url}/props") == 401

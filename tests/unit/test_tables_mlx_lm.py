@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.tables.mlx_lm import EXTRACTOR
-from tools.tables.parity_python import compare
+from tools.tables.python.parity import compare
 from tools.tables.records import Artefact, Record, TableError
 
 SERVER = """

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tools.tables.python_modules import Package
+from tools.tables.python.modules import Package
 from tools.tables.records import Artefact, Record, TableError
-from tools.tables.sglang import EXTRACTOR
-from tools.tables.sglang_code import endpoints, metrics
-from tools.tables.sglang_env import environment
-from tools.tables.sglang_parser import command_line
+from tools.tables.sglang.code import endpoints, metrics
+from tools.tables.sglang.env import environment
+from tools.tables.sglang.extractor import EXTRACTOR
+from tools.tables.sglang.parser import command_line
 
 OLD = """
 import argparse

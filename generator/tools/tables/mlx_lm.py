@@ -6,10 +6,10 @@ import ast
 import re
 from pathlib import Path
 
-from tools.tables.argparse_calls import TYPES, argument_of, calls, record
-from tools.tables.package_sources import Project
-from tools.tables.python_modules import Module, Package, dotted
-from tools.tables.python_values import Scope, Values
+from tools.tables.python.argparse_calls import TYPES, argument_of, calls, record
+from tools.tables.python.modules import Module, Package, dotted
+from tools.tables.python.package_sources import Project
+from tools.tables.python.values import Scope, Values
 from tools.tables.records import Artefact, Guard, Record, Snapshot, TableError, by_name
 
 _PROJECT = Project("mlx-lm", "mlx_lm", "0.20")

@@ -12,7 +12,7 @@ MODULES: Mapping[str, str] = {
     "llama.cpp": "tools.tables.llama.extractor",
     "mlx-lm": "tools.tables.mlx_lm",
     "ollama": "tools.tables.ollama.extractor",
-    "sglang": "tools.tables.sglang",
+    "sglang": "tools.tables.sglang.extractor",
     "tgi": "tools.tables.tgi.extractor",
     "vllm": "tools.tables.vllm.extractor",
 }

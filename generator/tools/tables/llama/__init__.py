@@ -1,1 +1,1 @@
-"""Reading releases of llama."""
+"""Reading builds of llama.cpp."""

@@ -1,1 +1,1 @@
-"""Reading releases of ollama."""
+"""Reading releases of Ollama."""

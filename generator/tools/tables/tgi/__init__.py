@@ -1,1 +1,1 @@
-"""Reading releases of tgi."""
+"""Reading releases of Text Generation Inference."""

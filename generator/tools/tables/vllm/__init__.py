@@ -1,1 +1,1 @@
-"""Reading releases of vllm."""
+"""Reading releases of vLLM."""

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tools.tables.python_modules import Module, Package, dotted
+from tools.tables.python.modules import Module, Package, dotted
 from tools.tables.records import Record, TableError, by_name, compact
 
 _SERVER = ("sglang.srt.entrypoints.http_server", "sglang.srt.server")  # it moved

@@ -8,11 +8,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tools.tables.argparse_calls import TYPES, UNSET, Argument, argument_of, calls, keywords, record
-from tools.tables.python_modules import Module, Package, UnclearError, dotted
-from tools.tables.python_values import Definition, Scope, Values
+from tools.tables.python.argparse_calls import (
+    TYPES,
+    UNSET,
+    Argument,
+    argument_of,
+    calls,
+    keywords,
+    record,
+)
+from tools.tables.python.modules import Module, Package, UnclearError, dotted
+from tools.tables.python.values import Definition, Scope, Values
 from tools.tables.records import Record, TableError, by_name
-from tools.tables.sglang_fields import Field, argument, fields
+from tools.tables.sglang.fields import Field, argument, fields
 
 _SERVER_ARGS = "sglang.srt.server_args"
 _TYPES = {

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tools.tables.argparse_calls import Argument, default_of
-from tools.tables.python_modules import Module, Package, dotted
-from tools.tables.python_values import Scope, Values
+from tools.tables.python.argparse_calls import Argument, default_of
+from tools.tables.python.modules import Module, Package, dotted
+from tools.tables.python.values import Scope, Values
 from tools.tables.records import TableError
 
 _OLD_HOME = "sglang.srt.server_args"  # in one class there, before the fields had modules

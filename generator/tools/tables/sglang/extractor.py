@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.tables.package_sources import Project
-from tools.tables.python_modules import Package
+from tools.tables.python.modules import Package
+from tools.tables.python.package_sources import Project
 from tools.tables.records import Artefact, Guard, Record, Snapshot, TableError, by_name, named
-from tools.tables.sglang_code import endpoints, metrics
-from tools.tables.sglang_env import environment
-from tools.tables.sglang_parser import command_line
+from tools.tables.sglang.code import endpoints, metrics
+from tools.tables.sglang.env import environment
+from tools.tables.sglang.parser import command_line
 
 _PROJECT = Project("sglang", "sglang", "0.4.0")
 _METHOD = "argparse calls, annotated fields, variable and metric declarations found in the source"

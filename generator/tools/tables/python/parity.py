@@ -3,7 +3,7 @@
 Each release's own code runs in another Python (with torch for SGLang), in a process without
 network; what that Python lacks is replaced by stand-ins. Run by a maintainer:
 
-    python -m tools.tables.parity_python sglang --python VENV/bin/python --sources FOLDER \
+    python -m tools.tables.python.parity sglang --python VENV/bin/python --sources FOLDER \
         --out FILE --date DATE [--only VERSION...]
 
 FOLDER has the unpacked sources of each release below its version.
@@ -23,10 +23,10 @@ from typing import Any
 
 from packaging.version import Version
 
-from tools.tables.python_modules import Package
+from tools.tables.python.modules import Package
 from tools.tables.records import Record, TableError, spellings
 from tools.tables.registry import extractor
-from tools.tables.sglang_parser import command_line
+from tools.tables.sglang.parser import command_line
 
 _PROBE = Path(__file__).with_name("parity_probe.py")
 # What is replaced when the installed version does not fit a release: one step more each time.

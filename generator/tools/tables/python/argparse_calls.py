@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.tables.python_modules import UnclearError, dotted
-from tools.tables.python_values import Member, Scope, Values
+from tools.tables.python.modules import UnclearError, dotted
+from tools.tables.python.values import Member, Scope, Values
 from tools.tables.records import Record, TableError, compact
 
 # What the callables behind `type=` make of a text.

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tools.tables.python_modules import Module, Package, UnclearError, dotted
-from tools.tables.python_values import Definition, Member, Scope, Values
+from tools.tables.python.modules import Module, Package, UnclearError, dotted
+from tools.tables.python.values import Definition, Member, Scope, Values
 from tools.tables.records import Record, TableError, by_name
 
 _REGISTRY = "sglang.srt.environ"

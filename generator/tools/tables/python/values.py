@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.tables.python_modules import Module, Package, UnclearError, class_values, dotted
+from tools.tables.python.modules import Module, Package, UnclearError, class_values, dotted
 from tools.tables.records import TableError
 
 

@@ -1,0 +1,1 @@
+"""Reading Python sources without running them, for engines that are written in it."""
