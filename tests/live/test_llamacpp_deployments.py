@@ -3,6 +3,7 @@ generated smoke test against them, the generated Prometheus configuration on top
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from tests.live.deployments import (
     write_case,
 )
 from tests.live.engines import LlamaServer, Prometheus, option, status_of
+
+from infra_gen.catalogue.engine_records import snapshot
+from infra_gen.knowledge.engines import engine_info
 
 pytestmark = pytest.mark.live
 

@@ -20,6 +20,7 @@ from tools.tables.merging import dump, snapshots_of, sources_of, table_from
 from tools.tables.update import hints_of
 
 ENGINES = Path(__file__).parents[2] / "presets" / "engines"
+MEASURED = Path(__file__).parents[1] / "measurements"
 KINDS = {"bool_pair", "list", "optional_value", "positional", "switch", "value"}
 TYPES = {"bool", "float", "int", "json", "path", "size", "str"}
 VLLM_EVER = ("0.16.0", "0.17.0", "0.32.0", "0.33.0")
@@ -448,3 +449,14 @@ def test_quantization_knows_the_smallest_device() -> None:
     assert methods["mxfp4"]["min_compute_capability"] == 8.0
     assert methods["fp_quant"]["deprecated"] is True
     assert not {"gguf", "bitsandbytes"} & set(methods)
+
+
+def test_metrics_are_those_of_a_real_page() -> None:
+    """What a real server showed, noted in tests/measurements: names and types."""
+    for path in sorted((MEASURED / "metrics-pages").glob("*.json")):
+        page = json.loads(path.read_text("utf-8"))
+        snapshot = snapshots_of(document(page["engine"]))[page["version"]]
+        known = {row["name"]: row for row in snapshot["metrics"]}
+        shown = page["metrics"]
+        assert shown == {name: known[name]["type"] for name in shown}
+        assert {name for name, row in known.items() if not row.get("conditional")} <= set(shown)
