@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import plistlib
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import yaml
 
 from infra_gen import api
 from infra_gen.lifecycle.spec_file import read_spec
+from infra_gen.rules.deployment import read_deployment
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 KEY = "test-key-0123456789abcdef"
@@ -88,3 +91,19 @@ def put_model(deployment: Deployment, tiny: Path, path: str) -> None:
     place = deployment.root / path
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(tiny, place)
+
+
+def golden_words(engine: str) -> Iterator[list[str]]:
+    """What stands after the program in every golden deployment of that engine, read from its files."""
+    for lock in sorted(GOLDEN.glob("*/expected/infra-gen.lock")):
+        if json.loads(lock.read_text("utf-8"))["resolved"]["engine"] != engine:
+            continue
+        root = lock.parent
+        files = {
+            path.relative_to(root).as_posix(): path.read_text("utf-8")
+            for path in sorted(root.rglob("*"))
+            if path.is_file() and ".infra-gen" not in path.parts
+        }
+        service = read_deployment(files).engine
+        assert service is not None, root.name
+        yield list(service.words)

@@ -15,11 +15,13 @@ from tests.live.deployments import (
     Deployment,
     compose_command,
     compose_environment,
+    golden_words,
     launchd_command,
     put_model,
     write_case,
 )
 from tests.live.engines import LlamaServer, Prometheus, option, status_of
+from tests.live.sandbox import Sandbox
 
 from infra_gen.catalogue.engine_records import snapshot
 from infra_gen.knowledge.engines import engine_info
@@ -180,3 +182,21 @@ def test_stops_within_the_planned_time(mac: Deployment, llama_root: Path) -> Non
         server.wait_healthy()
         server.chat("hello")
         assert server.stop(timeout=15) == 0
+
+
+def test_every_golden_command_line_is_parsed(llama_root: Path, tmp_path: Path) -> None:
+    """`--version` at the end: the server reads what stands before it, then says what it is."""
+    lines = list(golden_words("llama.cpp"))
+    assert len(lines) >= 6
+    key = tmp_path / "key"
+    key.write_text(f"{KEY}\n")
+    for words in lines:
+        shown = [
+            "/key" if before == "--api-key-file" else word
+            for before, word in zip(["", *words], words, strict=False)
+        ]
+        done = Sandbox(llama_root, {"/key": key}).run(
+            ["/usr/bin/llama-server", *shown, "--version"]
+        )
+        assert done.returncode == 0, (words, done.stderr[-500:])
+        assert "build 11669" in done.stdout + done.stderr

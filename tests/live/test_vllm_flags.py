@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.live.conftest import require
+from tests.live.deployments import golden_words
 
 from infra_gen import api
 from infra_gen.cli.options import Asked, spec_from
@@ -60,6 +61,13 @@ def parse(command_lines: list[list[str]]) -> list[dict[str, object]]:
 def test_every_generated_command_line_is_accepted() -> None:
     lines = command_lines()
     assert len(lines) > 60
+    refused = [(line, r) for line, r in zip(lines, parse(lines), strict=True) if not r["ok"]]
+    assert not refused, refused[:3]
+
+
+def test_every_golden_command_line_is_accepted() -> None:
+    lines = list(golden_words("vllm"))
+    assert len(lines) >= 4
     refused = [(line, r) for line, r in zip(lines, parse(lines), strict=True) if not r["ok"]]
     assert not refused, refused[:3]
 
