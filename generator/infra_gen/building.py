@@ -92,10 +92,10 @@ def _engines(spec: Spec, pins: Resolved | None) -> Mapping[str, EngineInfo]:
     versions: dict[str, str | None] = dict.fromkeys(engines.ENGINES)
     if pins:
         versions[pins.engine] = pins.engine_version
-    elif spec.engine_version:
+    elif spec.engine_version is not None:
         versions[spec.engine_name] = spec.engine_version
     for name, version in versions.items():
-        if version:
+        if version is not None:
             engine_info(name, version)  # UsageError for one that the tables do not hold
     return _Engines(versions)
 

@@ -94,6 +94,18 @@ FLAGS_AND_WORDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
         [*H100, "--engine", "vllm", "--engine-version", "0.0.1"],
         ("0.0.1", "older than the flag tables", "any version from 0.8.5"),
     ),
+    "engine version with a letter": (
+        [*H100, "--engine", "vllm", "--engine-version", "v0.33.0"],
+        ("not how a version of vllm is written", "write 0.33.0"),
+    ),
+    "engine version cut short": (
+        [*H100, "--engine", "vllm", "--engine-version", "0.20"],
+        ("0.20 is a line of releases", "0.20.2"),
+    ),
+    "no engine version": (
+        [*H100, "--engine", "vllm", "--engine-version", ""],
+        ("is no version of vllm",),
+    ),
     "engine version in words": (
         [*H100, "--engine", "vllm", "--engine-version", "newest"],
         ("'newest' is no version of vllm", "write it as in"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra_gen.catalogue import engine_records
+from infra_gen.catalogue import engine_records, table_changes
 from infra_gen.catalogue.table_changes import changes, markdown
 from infra_gen.cli import main
 from infra_gen.errors import UsageError
@@ -48,6 +48,7 @@ DOCUMENT = {
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "table_document", lambda _: DOCUMENT)
     monkeypatch.setattr(engine_records, "table_document", lambda _: DOCUMENT)
+    monkeypatch.setattr(table_changes, "table_document", lambda _: DOCUMENT)
 
 
 @pytest.mark.usefixtures("toy")
@@ -70,6 +71,11 @@ class TestChanges:
         found = changes("toy", "1", "1.1")
         assert (found.old, found.new) == ("1.1.1", "1.1.1")
         assert markdown(found) == "# toy 1.1.1 to 1.1.1\n\nNothing changed.\n"
+
+    def test_a_version_that_was_not_read_is_said_to_be(self) -> None:
+        found = changes("toy", "2.0", "3.1")
+        assert (found.old_base, found.new_base) == ("2.0", "2.0")
+        assert "**3.1 is not in the table; what is said of it is 2.0.**" in markdown(found)
 
     def test_backwards_what_was_added_is_gone(self) -> None:
         [flags] = [s for s in changes("toy", "2.0", "1.0").sections if s.section == "flags"]
@@ -180,9 +186,10 @@ class TestCommandLine:
             (("show", "../vllm"), "no table of an engine"),
             (("show", "tgi", "--version", "newest"), "'newest' is no version of tgi"),
             (("show", "tgi", "--version", "1.0.0"), "older than the flag tables"),
-            (("show", "tgi", "--flag", "num-shards"), "did you mean num-shard"),
+            (("show", "tgi", "--flag", "num-shards"), "did you mean --num-shard"),
             (("diff", "tgi", "3.0"), "NEW"),
             (("diff", "tgi", "3.0", "x"), "no version of tgi"),
+            (("show", "tgi", "--version", "v3.3.7"), "write 3.3.7"),
             (("update", "--version", "1.0"), "need --engine"),
             (("update", "--engine", "tgi", "--from", "/nowhere/at/all"), "no such file"),
             (("update", "--engine", "tgi"), "tgi: "),
@@ -194,6 +201,14 @@ class TestCommandLine:
         assert code == 1
         assert said in err
         assert out == ""
+
+    def test_a_wheel_that_is_none(self, capsys: Printed, tmp_path: Path) -> None:
+        for name in ("vllm-0.33.0.whl", "vllm-9.9.0-cp38-abi3-manylinux_2_28_x86_64.whl"):
+            wheel = tmp_path / name
+            wheel.write_text("no archive")
+            code, _, err = run(capsys, "update", "--engine", "vllm", "--from", str(wheel))
+            assert code == 1, err
+            assert "no table was written" in err
 
     def test_a_folder_that_is_no_release(self, capsys: Printed, tmp_path: Path) -> None:
         path = tables.data_dir("presets") / "engines" / "tgi" / "table.json"

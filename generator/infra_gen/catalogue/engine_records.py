@@ -10,11 +10,12 @@ from infra_gen.errors import UsageError
 from infra_gen.knowledge.tables import engine_table, position, resolve, table_document
 from infra_gen.model.engine_table import SECTIONS, names_of
 from infra_gen.model.intervals import BOUNDS, holding, positions, span
+from infra_gen.model.table_reading import removed_names
 
 Record = dict[str, Any]
 
 # Sections whose records a name can be asked for.
-_ASKED = ("flags", "env", "fields", "metrics", "modelfile_parameters", "modelfile_commands")
+_ASKED = SECTIONS
 
 
 def snapshot(engine: str, version: str) -> dict[str, list[Record]]:
@@ -34,7 +35,7 @@ def shown(engine: str, asked: str | None) -> Record:
     `asked` None is the newest. `base` is the version read where `version` itself was not.
     """
     document = table_document(engine)
-    version = resolve(engine, asked) if asked else document["versions"][-1]
+    version = document["versions"][-1] if asked is None else resolve(engine, asked)
     found = snapshot(engine, version)
     found["flags"] = [_named(flag) for flag in found.get("flags", [])]
     at = position(engine, version)
@@ -60,16 +61,17 @@ def named(engine: str, asked: str | None, name: str) -> Record:
     Raises UsageError for a name that no version of the table has.
     """
     document = table_document(engine)
-    version = resolve(engine, asked) if asked else document["versions"][-1]
+    version = document["versions"][-1] if asked is None else resolve(engine, asked)
     at, order = position(engine, version), positions(document["versions"])
     for wanted in _spelled(name):
         for section in _ASKED:
-            rows = list(_of(document, section, wanted))
+            rows = sorted(_of(document, section, wanted), key=lambda row: span(row, order).start)
             if rows:
                 now = next((row for row in rows if at in span(row, order)), None)
                 return {
                     "engine": engine,
                     "version": version,
+                    "base": document["versions"][at],
                     "section": section,
                     "name": wanted,
                     "record": _without_bounds(now) if now else None,
@@ -101,15 +103,9 @@ def _dated(record: Record, versions: list[str]) -> Record:
 
 
 def _removed(engine: str, version: str, section: str, name: str) -> Record | None:
-    table = engine_table(engine, version)
-    gone = {
-        "flags": table.removed_flags,
-        "env": table.removed_env,
-        "metrics": table.removed_metrics,
-    }.get(section, {})
-    if name not in gone:
+    row = removed_names(table_document(engine), position(engine, version), section).get(name)
+    if row is None:
         return None
-    row = gone[name]
     return {"last_seen": row.last_seen, "gone_by": row.gone_by, "instead": row.instead}
 
 
@@ -122,6 +118,7 @@ def _hinted(engine: str, version: str, name: str) -> Record:
                 return {
                     "engine": engine,
                     "version": version,
+                    "base": table_document(engine)["versions"][position(engine, version)],
                     "section": section,
                     "name": wanted,
                     "record": None,
@@ -130,7 +127,9 @@ def _hinted(engine: str, version: str, name: str) -> Record:
                 }
     document = table_document(engine)
     known = [n for s in _ASKED for r in document.get(s, ()) for n in names_of(s, r)]
-    close = difflib.get_close_matches(name.lstrip("-"), [n.lstrip("-") for n in known], n=3)
+    by_word = {n.lstrip("-").casefold(): n for n in known}
+    words = difflib.get_close_matches(name.lstrip("-").casefold(), by_word, n=3)
+    close = [by_word[word] for word in words]
     raise UsageError(
         f"no version of {engine} has {name}",
         hint=f"did you mean {' or '.join(close)}?" if close else f"infra-gen schema show {engine}",

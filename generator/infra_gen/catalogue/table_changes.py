@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from infra_gen.catalogue.engine_records import Record, snapshot
-from infra_gen.knowledge.tables import engine_table, resolve
-from infra_gen.model.engine_table import SECTIONS, Table, names_of
+from infra_gen.knowledge.tables import position, resolve, table_document
+from infra_gen.model.engine_table import SECTIONS, Removed, names_of
+from infra_gen.model.table_reading import removed_names
 
 TITLES = {
     "flags": "Flags",
@@ -23,6 +24,16 @@ TITLES = {
     "facts": "How the engine reads its settings",
     "modelfile_commands": "Commands of a Modelfile",
     "modelfile_parameters": "Parameters of a Modelfile",
+}
+
+
+_KEYS = {
+    "negatives": "switched off by",
+    "nullable": "may be none",
+    "known_values": "values that it knows",
+    "special_values": "words beside a number",
+    "default_known": "default was read",
+    "min_compute_capability": "least compute capability",
 }
 
 
@@ -59,11 +70,16 @@ class SectionChanges:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """All of it; sections without a change are left out."""
+    """All of it; sections without a change are left out.
+
+    A version that the table does not hold is read as its base, the newest before it.
+    """
 
     engine: str
     old: str
     new: str
+    old_base: str
+    new_base: str
     sections: tuple[SectionChanges, ...]
 
     def document(self) -> dict[str, Any]:
@@ -78,32 +94,31 @@ def changes(engine: str, old: str, new: str) -> Changes:
     """
     first, second = resolve(engine, old), resolve(engine, new)
     before, after = snapshot(engine, first), snapshot(engine, second)
-    table = engine_table(engine, second)
-    found = (_section(name, before.get(name, []), after.get(name, []), table) for name in SECTIONS)
+    document, at = table_document(engine), position(engine, second)
+    found = (
+        _section(name, before.get(name, []), after.get(name, []), removed_names(document, at, name))
+        for name in SECTIONS
+    )
     kept = tuple(s for s in found if s.added or s.removed or s.changed)
-    return Changes(engine, first, second, kept)
+    versions = document["versions"]
+    return Changes(engine, first, second, versions[position(engine, first)], versions[at], kept)
 
 
 def _section(
-    name: str, before: Sequence[Record], after: Sequence[Record], table: Table
+    name: str, before: Sequence[Record], after: Sequence[Record], gone: Mapping[str, Removed]
 ) -> SectionChanges:
     now = {spelling: record for record in after for spelling in names_of(name, record)}
     then = {spelling for record in before for spelling in names_of(name, record)}
     return SectionChanges(
         name,
         tuple(record for record in after if record["name"] not in then),
-        tuple(_gone(name, r["name"], table) for r in before if r["name"] not in now),
+        tuple(_gone(r["name"], gone) for r in before if r["name"] not in now),
         tuple(c for r in before if r["name"] in now for c in _changed(r, now[r["name"]])),
     )
 
 
-def _gone(section: str, name: str, table: Table) -> Gone:
-    rows = {
-        "flags": table.removed_flags,
-        "env": table.removed_env,
-        "metrics": table.removed_metrics,
-    }.get(section, {})
-    row = rows.get(name)
+def _gone(name: str, gone: Mapping[str, Removed]) -> Gone:
+    row = gone.get(name)
     return Gone(name, row.gone_by if row else None, row.instead if row else None)
 
 
@@ -125,6 +140,9 @@ def _changed(old: Record, new: Record) -> Iterator[Change]:
 def markdown(found: Changes) -> str:
     """The changes as a page: removed first, for that is what breaks."""
     lines = [f"# {found.engine} {found.old} to {found.new}"]
+    for version, base in ((found.old, found.old_base), (found.new, found.new_base)):
+        if version != base:
+            lines += ["", f"**{version} is not in the table; what is said of it is {base}.**"]
     if not found.sections:
         lines += ["", "Nothing changed."]
     for one in found.sections:
@@ -144,7 +162,7 @@ def _removed(one: SectionChanges) -> list[str]:
 def _altered(one: SectionChanges, found: Changes) -> list[str]:
     if not one.changed:
         return []
-    rows = [f"| `{c.name}` | {c.key.replace('_', ' ')} | {_both(c)} |" for c in one.changed]
+    rows = [f"| `{c.name}` | {_KEYS.get(c.key, c.key)} | {_both(c)} |" for c in one.changed]
     return ["", f"| Changed | What | {found.old} | {found.new} |", "|---|---|---|---|", *rows]
 
 

@@ -216,7 +216,7 @@ def spec_from(asked: Asked) -> Spec:
         raise UsageError(f"--users {asked.users}: at least one person must use it")
     workload = _or(asked.workload, "chat")
     engine: Any = _or(asked.engine, "auto")
-    if asked.engine_version:
+    if asked.engine_version is not None:
         if engine == "auto":
             raise UsageError("--engine-version needs --engine")
         engine = {"name": engine, "version": asked.engine_version}

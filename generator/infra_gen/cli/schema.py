@@ -39,7 +39,7 @@ UPDATE_HELP = """Read releases that the tables lack, from the engines' own artef
 
 \b
   infra-gen schema update --engine vllm
-  infra-gen schema update --engine vllm --version 0.33.0 --from vllm-0.33.0.whl
+  infra-gen schema update --engine vllm --from vllm-0.33.0-cp38-abi3-manylinux_2_28_x86_64.whl
   infra-gen schema update --engine ollama --version 0.32.15 --from ~/src/ollama
 
 Works in a checkout of infra-gen. Without --from releases come from the package index, checked by

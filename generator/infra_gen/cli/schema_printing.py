@@ -109,6 +109,10 @@ _COLUMNS = {
 def named(found: Record) -> None:
     """One name: what it is in that version, and what it was."""
     table.heading(f"{found['name']} of {found['engine']} {found['version']}")
+    if found["base"] != found["version"]:
+        table.paragraph(
+            f"The table does not hold {found['version']}; this is {found['base']}.", "  ", "  "
+        )
     record, removed = found["record"], found["removed"]
     if record:
         _facts(record)

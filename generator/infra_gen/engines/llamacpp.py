@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra_gen.engines.common import (
     API_KEY,
     client_routes,
+    exported,
     fetch_service,
     flag_args,
     granted,
@@ -153,7 +154,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         needs=() if local else ("fetch",),
         routes=client_routes(plan, info),
         alerts=alerts(plan),
-        panels=panels(plan),
+        panels=exported(panels(plan), info.table),
         metrics_path="/metrics",
         metrics_secret=API_KEY if spec.serve.api_key == "env" else None,
         gpu_proof=GpuProof((), _GPU_LOG) if plan.machine.is_gpu else None,

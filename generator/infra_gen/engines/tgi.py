@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra_gen.engines.common import (
     API_KEY,
     client_routes,
+    exported,
     flag_args,
     granted,
     hub_fetch,
@@ -153,7 +154,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         equals_dialect=True,
         routes=client_routes(plan, info),
         alerts=alerts(plan),
-        panels=panels(plan),
+        panels=exported(panels(plan), info.table),
         metrics_path="/metrics",
     )
     return (engine,) if local else (engine, hub_fetch(plan, image))

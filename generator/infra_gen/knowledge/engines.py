@@ -18,5 +18,5 @@ def engine_info(name: str, version: str | None = None) -> EngineInfo:
     """
     stated = store.document("engines", name)
     facts = store.validated(EngineFacts, stated, store.preset_path("engines", name))
-    wanted = version or facts.default_version
+    wanted = facts.default_version if version is None else version
     return EngineInfo(name, wanted, facts, engine_table(name, wanted))

@@ -79,14 +79,22 @@ class FlagSpec:
             return f"{used}: {value!r} is not one of {', '.join(self.choices)}"
         if self.type in ("int", "float", "size"):
             return self._number_problem(value, used)
-        if self.known_values and not self.choices and value not in self.known_values:
+        if self.known_values and not self.choices and not self._knows(value):
             return f"{used}: {value!r} is not known to this version"
         return None
+
+    def _knows(self, value: str) -> bool:
+        """Whether it is one of `known_values`: engines read those in any case, `auto` among them."""
+        known = {one.casefold() for one in self.known_values or ()}
+        return value.casefold() in {*known, "auto"}
 
     def _number_problem(self, value: str, used: str) -> str | None:
         number = parse_number(value)
         if number is None:
-            return f"{used}: {value!r} is no number"
+            more = f", nor {' or '.join(self.special_values)}" if self.special_values else ""
+            return f"{used}: {value!r} is no number{more}"
+        if self.type != "float" and not number.is_integer():
+            return f"{used}: {value} is no whole number"
         broken = (
             ("at least", self.minimum, self.minimum is not None and number < self.minimum),
             ("at most", self.maximum, self.maximum is not None and number > self.maximum),

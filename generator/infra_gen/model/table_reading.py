@@ -163,6 +163,11 @@ def table_of(document: Mapping[str, Any], version: str) -> Table:
     )
 
 
+def removed_names(document: Mapping[str, Any], at: int, section: str) -> dict[str, Removed]:
+    """What a section had before that position of the table and has no more, by name."""
+    return _Reader(document, at).removed(section)
+
+
 def _standing(version: str, versions: Sequence[str], at: int) -> Standing:
     if version == versions[at] or version_key(versions[at]) == version_key(version):
         return "exact"

@@ -16,7 +16,7 @@ from infra_gen.model.spec import Spec
 from infra_gen.plan import load, quantization
 from infra_gen.plan.choose import Choice, choose, nearest_plans
 from infra_gen.plan.evaluate import Evaluated
-from infra_gen.plan.reasons import decisions_of
+from infra_gen.plan.reasons import decisions_of, other_version
 from infra_gen.plan.sizing.registry import SIZINGS
 
 _DRAIN_BOUNDS_S = (30, 300)
@@ -106,6 +106,7 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
         )
     info = facts.engines[candidate.engine]
     said += _overruled(spec, info)
+    said += other_version(info)
     if info.facts.maintenance.value:
         said.append(info.facts.maintenance.value)
     if performance.basis == "unknown":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts
 from infra_gen.model.plan import GIB, Decision, Plan, counted
 from infra_gen.model.spec import Spec
@@ -176,3 +179,19 @@ def decisions_of(plan: Plan, facts: Facts, spec: Spec, reason: str) -> tuple[Dec
         *_fraction(plan),
         *_times(plan),
     )
+
+
+def other_version(info: EngineInfo) -> Iterator[str]:
+    """What is not certain where the engine's version is not the pinned one."""
+    table, pinned = info.table, info.facts.default_version
+    if table.standing != "exact":
+        how = "newer than" if table.standing == "newer" else "between two versions of"
+        yield (
+            f"{info.name} {info.version} is {how} infra-gen's table: flags are judged as of "
+            f"{table.base}, and what it does not know is a warning"
+        )
+    if info.version != pinned:
+        yield (
+            f"images and behaviour are known of {info.name} {pinned}; for {info.version} they are "
+            "taken to be the same"
+        )

@@ -58,11 +58,13 @@ def _dotted(used: Used, config: str, table: Table) -> Iterator[str]:
 
 
 def _value(field: FlagSpec, value: Any, where: str) -> Iterator[str]:
-    """Only what is certain: closed choices, and bounds of numbers."""
+    """Only what is certain: words where words are listed, and bounds of numbers."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return
     certain = field.choices is not None or (
-        field.type in ("int", "float") and not isinstance(value, str)
+        (field.type == "str" and field.known_values is not None)
+        if isinstance(value, str)
+        else field.type in ("int", "float")
     )
     found = field.problem_with(str(value), where) if certain else None
     if found:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tarfile
 import urllib.error
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def run(
     for name in (engine,) if engine else INDEXED:
         try:
             done.append(update(name, version, given, lambda _: None, write=write))
-        except TableError as error:
+        except (TableError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
             raise UsageError(f"{name}: {error}", hint="no table was written") from error
         except (urllib.error.URLError, TimeoutError) as error:
             raise UsageError(

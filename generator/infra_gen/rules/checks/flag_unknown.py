@@ -24,7 +24,7 @@ RULE = Rule(
     "another one in the next version.",
     bad="command:\n  - --swap-space=4\n  - --max-model-l=8192",
     good="command:\n  - --max-model-len=8192",
-    fix="Write a flag that this version has in full, or pin the version that has it.",
+    fix="Write what the message names instead, in full, drop the flag, or pin a version that has it.",
     sources=(
         "https://docs.vllm.ai/en/v0.31.0/cli/",
         "kserve/kserve#4883",

@@ -23,7 +23,7 @@ RULE = Rule(
     "model is loaded: vLLM parses `--gpu-memory-utilization 1.5` and `--quantization nonsense`.",
     bad="command:\n  - --enable-prefix-caching=true\n  - --gpu-memory-utilization=1.5",
     good="command:\n  - --enable-prefix-caching\n  - --gpu-memory-utilization=0.92",
-    fix="Write a value that this version takes; switches stand alone and `--no-...` turns them off.",
+    fix="Write a value that this version takes: `infra-gen schema show ENGINE --flag NAME` names them.",
     sources=(
         "https://docs.vllm.ai/en/v0.31.0/cli/",
         "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
