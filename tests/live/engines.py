@@ -24,6 +24,10 @@ PROMETHEUS_BINARY = "/.test-tools/prometheus"
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Without proxies: everything here is on this machine."""
 
+WORDS = "root ::= [a-z] root"
+"""A grammar for llama-server: letters without end. The tests' model has random weights, and left to
+itself it may answer with half characters, which are never sent, or with its end at once."""
+
 
 def fetch(url: str, body: object = None, headers: Mapping[str, str] | None = None) -> str:
     """GET, or POST of a JSON body."""
@@ -158,7 +162,13 @@ class LlamaServer(HttpServer):
     def chat(self, prompt: str, max_tokens: int = 8, **parameters: Any) -> Chat:
         """A streamed chat completion; `parameters` are more fields of the request."""
         messages = [{"role": "user", "content": prompt}]
-        body = {"messages": messages, "max_tokens": max_tokens, "stream": True, **parameters}
+        body = {
+            "messages": messages,
+            "max_tokens": max_tokens,
+            "stream": True,
+            "grammar": WORDS,
+            **parameters,
+        }
         return read_chat(fetch(f"{self.url}/v1/chat/completions", body, self.headers))
 
 

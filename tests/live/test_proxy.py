@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from tests.live.conftest import require, run_program
-from tests.live.engines import LlamaServer, Prometheus, fetch, read_chat, status_of
+from tests.live.engines import WORDS, LlamaServer, Prometheus, fetch, read_chat, status_of
 from tests.live.sandbox import Sandbox, Server
 from tests.live.sse_upstream import Upstream, Wish
 
@@ -734,6 +734,7 @@ def test_in_front_of_llama_server(llama_root: Path, tiny_model: Path, tmp_path: 
             "messages": [{"role": "user", "content": "hello"}],
             "max_tokens": 4,
             "stream": True,
+            "grammar": WORDS,
         }
         answer = read_chat(fetch(url + CHAT, body, engine.headers))
         closed = [

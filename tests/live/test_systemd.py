@@ -9,6 +9,7 @@ read by systemd's own tools, with empty programs where theirs belong.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shlex
 import shutil
@@ -25,7 +26,7 @@ from pathlib import Path
 import pytest
 from tests.live.conftest import require, run_program
 from tests.live.deployments import GOLDEN, Deployment, write_case
-from tests.live.engines import read_chat
+from tests.live.engines import WORDS, read_chat
 from tests.live.machine import Machine
 
 from infra_gen import api
@@ -254,9 +255,19 @@ def key_of(deployment: Deployment) -> str:
 
 
 CHAT = (
-    "--header", "Content-Type: application/json", "--data",
-    '{"model": "x", "stream": true, "max_tokens": 16, "messages": [{"role": "user", "content": "Count."}]}',
-)  # fmt: skip
+    "--header",
+    "Content-Type: application/json",
+    "--data",
+    json.dumps(
+        {
+            "model": "x",
+            "stream": True,
+            "max_tokens": 16,
+            "messages": [{"role": "user", "content": "Count."}],
+            "grammar": WORDS,
+        }
+    ),
+)
 
 
 def engine_port(deployment: Deployment) -> int:
