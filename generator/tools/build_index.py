@@ -16,6 +16,8 @@ from pydantic import BaseModel
 from infra_gen.errors import PresetError
 from infra_gen.knowledge.store import KINDS, OF_ENGINES, file_digest, read_preset, validated
 from infra_gen.model.calibration import Calibration
+from infra_gen.model.calibration_memory import VllmMemory
+from infra_gen.model.calibration_speed import EngineSpeed
 from infra_gen.model.constraint import Constraints
 from infra_gen.model.engine_facts import EngineFacts
 from infra_gen.model.hardware import DevicePreset, InstancePreset
@@ -36,6 +38,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "model": ModelPreset,
     "workload": Workload,
     "calibration": Calibration,
+    "calibration-speed": EngineSpeed,
+    "calibration-memory": VllmMemory,
     "engine": EngineFacts,
     "table": TableDocument,
 }

@@ -11,8 +11,9 @@ from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.llm import Architecture, LayerGroup, ModelPreset
 from infra_gen.model.plan import GIB, Machine, Memory
-from infra_gen.plan import kv_cache, memory, weights
+from infra_gen.plan import kv_cache, weights
 from infra_gen.plan.memory import Shape
+from infra_gen.plan.sizing import vllm_memory
 from infra_gen.plan.speed import SpeedModel
 
 LLAMA = store.load("models", "llama-3.1-8b-instruct", ModelPreset)
@@ -153,15 +154,16 @@ def measured_memory(preset: ModelPreset, context: int) -> Memory:
         max_num_seqs=1024,
         max_num_batched_tokens=16_384,
         kv_dtype="auto",
+        version="0.25.0",
     )
-    return memory.vllm_memory(H100, preset.architecture, shape, CALIBRATION)
+    return vllm_memory.vllm_memory(H100, preset.architecture, shape, CALIBRATION)
 
 
 @pytest.mark.parametrize(
     ("preset", "context", "weights_gib", "kv_gib", "tokens", "within"),
     [
-        (LLAMA, 8192, 15.0, 55.85, 457_504, 0.05),
-        (QWEN_MOE, 16_384, 56.88, 11.87, 129_680, 0.12),
+        (LLAMA, 8192, 15.0, 55.85, 457_504, 0.01),
+        (QWEN_MOE, 16_384, 56.88, 11.87, 129_680, 0.01),
     ],
     ids=lambda value: value.id if isinstance(value, ModelPreset) else None,
 )
@@ -169,7 +171,7 @@ def test_measured_cache(
     preset: ModelPreset, context: int, weights_gib: float, kv_gib: float, tokens: int, within: float
 ) -> None:
     found = measured_memory(preset, context)
-    assert found.weights_gib == pytest.approx(weights_gib, rel=0.02)
+    assert found.weights_gib == pytest.approx(weights_gib, rel=0.005)
     assert found.kv_cache_gib == pytest.approx(kv_gib, rel=within)
     assert found.kv_cache_tokens == pytest.approx(tokens, rel=within)
 
@@ -179,15 +181,18 @@ def test_the_budget_adds_up() -> None:
     assert found.planned_gib + found.headroom_gib + found.reserved_gib == pytest.approx(
         found.visible_gib
     )
-    assert found.planned_gib == pytest.approx(0.92 * H100.visible_gib)
+    inside = found.planned_gib - found.cuda_graph_gib  # the second runner's graphs lie outside
+    assert inside == pytest.approx(0.92 * H100.visible_gib)
 
 
 def test_weights_are_divided_and_kv_heads_copied() -> None:
     shape = Shape(16 * GIB, 8, 1, 8192, 64, 8192, "auto")
-    found = memory.vllm_memory(H100, LLAMA.architecture, shape, CALIBRATION)
-    assert found.weights_gib == 2.0
-    copied = memory.vllm_memory(H100, LLAMA.architecture, replace(shape, tensor=16), CALIBRATION)
-    assert 1.0 < copied.weights_gib < 1.05
+    found = vllm_memory.vllm_memory(H100, LLAMA.architecture, shape, CALIBRATION)
+    assert 2.0 < found.weights_gib < 2.05  # norms and the table of positions on every device
+    copied = vllm_memory.vllm_memory(
+        H100, LLAMA.architecture, replace(shape, tensor=16), CALIBRATION
+    )
+    assert 1.0 < copied.weights_gib < 1.1
 
 
 def speed(preset: ModelPreset, machine: Machine = H100) -> SpeedModel:
@@ -233,7 +238,7 @@ def test_decode_steps_grow_with_batch_and_context() -> None:
 
 
 def test_unknown_speed_stays_unknown() -> None:
-    unknown = replace(H100, vendor="intel")
+    unknown = replace(H100, vendor="intel", family="xe2-hpg", compute_capability=None)
     assert speed(LLAMA, unknown).decode_step_ms(1, 1000) is None
     point = speed(LLAMA, unknown).point(1, 1000, 100)
     assert (point.ttft_ms, point.tpot_ms, point.output_tokens_per_s) == (None, None, None)

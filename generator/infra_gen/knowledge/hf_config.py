@@ -164,6 +164,15 @@ def _max_context(config: ConfigFile) -> int:
     return max(1, length - config.count("pad_token_id") - 1) if shifted else length
 
 
+def _rotary_positions(config: ConfigFile) -> int | None:
+    """Rows of the table of rotary positions where a factor stretches it, else None."""
+    scaling = config.get("rope_scaling")
+    if not isinstance(scaling, dict) or scaling.get("rope_type", scaling.get("type")) != "linear":
+        return None
+    factor = scaling.get("factor")
+    return int(_max_context(config) * factor) if isinstance(factor, int | float) else None
+
+
 def _architecture(config: ConfigFile, checked: date, source: str) -> Architecture:
     class_name = config.classes()[0]
     layers, known = count_layers(config), class_name in KNOWN_CLASSES
@@ -191,6 +200,7 @@ def _architecture(config: ConfigFile, checked: date, source: str) -> Architectur
         layer_groups=layer_groups(config, layers, known=known),
         mla=mla,
         moe=moe,
+        rotary_positions=_rotary_positions(config),
         known=known,
         source=source,
         checked=checked,

@@ -19,6 +19,8 @@ from pydantic import ValidationError
 
 from infra_gen.errors import PresetError, UsageError, did_you_mean
 from infra_gen.model.calibration import Calibration
+from infra_gen.model.calibration_memory import VllmMemory
+from infra_gen.model.calibration_speed import EngineSpeed
 from infra_gen.model.hardware import DevicePreset, InstancePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.sourced import Record
@@ -33,6 +35,8 @@ KINDS: Mapping[str, type[Record]] = {
     "models": ModelPreset,
     "workloads": Workload,
     "calibration": Calibration,
+    "calibration/speed": EngineSpeed,
+    "calibration/memory": VllmMemory,
 }
 # What lies in the folder of each engine, and is in the index too.
 OF_ENGINES = {"engines": "engine.yaml", "constraints": "constraints.yaml"}
@@ -182,7 +186,10 @@ _SINGULAR = {
 @lru_cache(maxsize=1)
 def calibration() -> Calibration:
     """The constants that plans use."""
-    return load("calibration", "roofline", Calibration)
+    kind = "calibration/speed"
+    speed = tuple(load(kind, name, EngineSpeed) for name in names(kind))
+    own = {"speed": speed, "vllm_memory": load("calibration/memory", "vllm", VllmMemory)}
+    return load("calibration", "roofline", Calibration).model_copy(update=own)
 
 
 @lru_cache(maxsize=1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
+from infra_gen.model.calibration_memory import VllmMemory
+from infra_gen.model.calibration_speed import EngineSpeed
 from infra_gen.model.sourced import Record, Sourced
 
 
@@ -57,6 +59,12 @@ class Calibration(Record):
     load_gb_s: dict[str, Sourced[float]]
     download_mb_s: Sourced[float]
     engine_init_s: dict[str, Sourced[float]]
+    speed: tuple[EngineSpeed, ...] = Field(
+        default=(), exclude=True, description="read from files of their own, never from this one"
+    )
+    vllm_memory: VllmMemory | None = Field(
+        default=None, exclude=True, description="read from a file of its own, never from this one"
+    )
 
 
 def known(value: Sourced[float]) -> float:

@@ -131,6 +131,12 @@ class Architecture(Record):
         ge=0,
         description="bytes per token and layer cached beside keys and values, whatever their type",
     )
+    rotary_positions: int | None = Field(
+        default=None,
+        gt=0,
+        description="rows of the table of rotary positions of full attention, where they are more "
+        "than the context: stretched by a factor (rope_scaling linear)",
+    )
     known: bool = Field(default=True, description="false: class not recognised, sized as dense GQA")
     source: str
     checked: date
@@ -205,6 +211,12 @@ class ModelPreset(Record):
         default=None,
         description="part of params_total that the architecture does not show: vision and audio "
         "towers, layers that guess tokens ahead, second copies",
+    )
+    guess_params: int = Field(
+        default=0,
+        ge=0,
+        description="part of other_params or of the checkpoint: layers that guess tokens ahead, "
+        "which vLLM loads only when told to",
     )
     quality: Quality | None = None
     dtype: Literal["bf16", "fp16", "fp8-block", "mxfp4"] = "bf16"

@@ -72,6 +72,16 @@ class ParamCount:
         return self.head + self.attention + self.mlp_active + self.norms + self.embedding
 
 
+def ungated(arch: Architecture) -> bool:
+    """Whether an MLP has two matrices: no gate beside the way up."""
+    return arch.class_name.startswith(_UNGATED)
+
+
+def mlp_layers(arch: Architecture) -> int:
+    """Layers with an MLP, dense or of experts."""
+    return _mlp_layers(arch)
+
+
 def _mla_layer(arch: Architecture) -> int:
     hidden, mla = arch.hidden_size, arch.mla
     if mla is None:
@@ -139,7 +149,7 @@ def _mlp_layers(arch: Architecture) -> int:
 def _mlp_params(arch: Architecture, extras: Extras) -> tuple[int, int]:
     """All MLP parameters and those active for one token."""
     hidden = arch.hidden_size
-    matrices = 2 if arch.class_name.startswith(_UNGATED) else 3
+    matrices = 2 if ungated(arch) else 3
     dense = matrices * hidden * arch.intermediate_size
     layers = _mlp_layers(arch)
     if not arch.moe:

@@ -18,6 +18,7 @@ from infra_gen.model.plan import Machine, Parallelism, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import quantization
 from infra_gen.plan.sizing.registry import SIZINGS
+from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
 from infra_gen.plan.weights import checkpoint_weights, computed_bytes
 
 
@@ -166,11 +167,20 @@ def candidates(facts: Facts, spec: Spec, pins: Resolved | None) -> Iterator[Cand
             yield from _of_model(facts, spec, pins, model, engine)
 
 
-def _context_problem(spec: Spec, model: ModelFacts) -> str | None:
+def _context_problem(spec: Spec, model: ModelFacts, own: Settings) -> str | None:
     limit = model.preset.architecture.max_context
-    if spec.load.context == "auto" or spec.load.context <= limit:
+    asked = own.context or (0 if spec.load.context == "auto" else spec.load.context)
+    if asked <= limit:
         return None
-    return f"its context ends at {limit} tokens, {spec.load.context} are asked for"
+    return f"its context ends at {limit} tokens, {asked} are asked for"
+
+
+def _quantized(model: ModelFacts, weights: Weights, own: Settings) -> Weights:
+    """Weights as they are in memory: vLLM makes fp8 of plain ones while it loads, when told to."""
+    if own.quantization != "fp8" or weights.quantization not in ("bf16", "fp16"):
+        return weights
+    size = computed_bytes(model.preset, "fp8")
+    return replace(weights, quantization="fp8", bytes=size, basis="computed")
 
 
 def _reach_problem(info: EngineInfo, preset: ModelPreset) -> str | None:
@@ -193,15 +203,19 @@ def _of_model(
     facts: Facts, spec: Spec, pins: Resolved | None, model: ModelFacts, engine: str
 ) -> Iterator[Candidate]:
     info, machine, sizing = facts.engines[engine], facts.machine, SIZINGS[engine]
+    own = settings_of(engine, spec.engine_args)
     general = (
         info.unavailable(machine, facts.target.runtime)
         or _reach_problem(info, model.preset)
-        or _context_problem(spec, model)
+        or _context_problem(spec, model, own)
     )
-    tensor = pins.parallelism.tensor if pins else None
-    for weights in weights_of(model, info):
-        if not _wanted(spec, pins, facts.auto_model, weights):
+    tensor = pins.parallelism.tensor if pins else own.tensor
+    if tensor and tensor > machine.devices:
+        general = general or f"tensor parallelism of {tensor} needs more than {machine.devices}"
+    for stored in weights_of(model, info):
+        if not _wanted(spec, pins, facts.auto_model, stored):
             continue
+        weights = _quantized(model, stored, own)
         problem = general or sizing.problem(weights, machine, info)
         pinned = replace(weights, revision=pins.revision) if pins else weights
         splits = sizing.splits(model.preset.architecture, weights.quantization, machine, tensor)

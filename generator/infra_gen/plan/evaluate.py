@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from infra_gen.model.facts import Facts
 from infra_gen.model.llm import Architecture
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Limits, Memory, Performance
+from infra_gen.model.plan import Basis, Limits, Memory, Performance
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
 from infra_gen.plan.candidates import Candidate
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing.contract import Ask
 from infra_gen.plan.sizing.registry import SIZINGS
+from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
 from infra_gen.plan.under_load import LoadModel
+from infra_gen.plan.weights import loaded_bytes
+
+_FEWEST = 8  # requests at once that a plan gives to engines whose requests share one cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,11 @@ class Evaluated:
         return self.shortfall_gib <= 0
 
 
-def _memory(candidate: Candidate, facts: Facts, limits: Limits) -> Memory:
-    split = candidate.parallelism
+def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Memory:
+    split, held = candidate.parallelism, candidate.weights
+    paged = not SIZINGS[candidate.engine].reserves_slots
     shape = Shape(
-        weight_bytes=candidate.weights.bytes,
+        weight_bytes=loaded_bytes(candidate.model.preset, held) if paged else held.bytes,
         tensor=split.tensor,
         layer_split=split.layer_split,
         context=limits.context,
@@ -47,6 +52,11 @@ def _memory(candidate: Candidate, facts: Facts, limits: Limits) -> Memory:
         expert_parallel=split.expert,
         # What is embedded must fit one micro-batch; generation prefills in small ones.
         ubatch=None if facts.workload.task == "generate" else limits.max_num_batched_tokens,
+        quantization=held.quantization,
+        version=facts.engines[candidate.engine].version,
+        fraction=limits.memory_fraction,
+        eager=own.eager,
+        prefix_cache=own.prefix_cache,
     )
     arch = candidate.model.preset.architecture
     return SIZINGS[candidate.engine].memory_of(facts.machine, arch, shape, facts.calibration)
@@ -56,11 +66,28 @@ def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits) -> Limits:
     """Every slot is reserved at start: take as many as memory holds, at least one."""
     slots = limits.max_num_seqs
     while slots > 1:
-        mem = _memory(candidate, facts, replace(limits, max_num_seqs=slots))
+        mem = _memory(candidate, facts, replace(limits, max_num_seqs=slots), Settings())
         if mem.headroom_gib >= 0:
             break
         slots -= 1
     return replace(limits, max_num_seqs=slots)
+
+
+def _affordable(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
+    """Fewer requests at once where memory that is set aside for them keeps the model from fitting.
+
+    Halved until it fits, at least _FEWEST; as they are where that does not help.
+    """
+    sizing, seqs = SIZINGS[candidate.engine], limits.max_num_seqs
+    while not sizing.reserves_slots and not own.max_num_seqs:
+        fewer = replace(limits, max_num_seqs=seqs)
+        mem = _memory(candidate, facts, fewer, own)
+        if sizing.shortfall(mem, limits.context) <= 0:
+            return fewer
+        if seqs <= _FEWEST:
+            break
+        seqs = max(_FEWEST, seqs // 2)
+    return limits
 
 
 def context_for(spec: Spec, facts: Facts, arch: Architecture) -> int:
@@ -88,24 +115,29 @@ def _limits(
             requests=requests,
         )
     )
+    own = settings_of(candidate.engine, spec.engine_args)
     if not pins:
-        return limits
-    return replace(
+        return own.on(limits)
+    limits = replace(
         limits,
         max_num_seqs=pins.max_num_seqs,
         max_num_batched_tokens=pins.max_num_batched_tokens,
         memory_fraction=pins.memory_fraction,
         kv_cache_dtype=pins.kv_cache_dtype,
     )
+    return own.on(limits)
 
 
 def evaluate(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved | None) -> Evaluated:
     """Numbers of one legal candidate. Pure; about a millisecond."""
     sizing = SIZINGS[candidate.engine]
+    own = settings_of(candidate.engine, spec.engine_args)
     probe = _limits(candidate, facts, spec, pins, 1)
-    mem = _memory(candidate, facts, probe)
+    if not pins:
+        probe = _affordable(candidate, facts, probe, own)
+    mem = _memory(candidate, facts, probe, own)
     lacking = sizing.shortfall(mem, probe.context)
-    loaded = LoadModel(facts, spec, candidate, mem)
+    loaded = LoadModel(facts, spec, candidate, mem, probe.max_num_batched_tokens)
     if lacking > 0 and not pins:
         none = Performance("unknown", 1.0, 0, 0, 0, ())
         return Evaluated(candidate, probe, mem, none, lacking)
@@ -113,26 +145,27 @@ def evaluate(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved | No
     limits = _limits(candidate, facts, spec, pins, peak)
     if sizing.reserves_slots and not pins:
         limits = _fit_slots(candidate, facts, limits)
-    mem = _memory(candidate, facts, limits)
+    elif not pins:
+        limits = _affordable(candidate, facts, limits, own)
+    mem = _memory(candidate, facts, limits, own)
     lacking = sizing.shortfall(mem, limits.context)
-    performance = _performance(loaded, facts, limits, mem, peak)
+    performance = _performance(loaded, limits, mem, peak)
     return Evaluated(candidate, limits, mem, performance, lacking)
 
 
-def _performance(
-    loaded: LoadModel, facts: Facts, limits: Limits, mem: Memory, peak: int
-) -> Performance:
+def _performance(loaded: LoadModel, limits: Limits, mem: Memory, peak: int) -> Performance:
     capacity = loaded.capacity(limits, mem)
     typical = min(peak, loaded.typical(loaded.spec.load.users))
     at_peak = loaded.point(_per_replica(peak, loaded.data, limits))
     at_typical = loaded.point(_per_replica(typical, loaded.data, limits))
-    levels = {1, at_typical.concurrency, at_peak.concurrency, limits.max_num_seqs}
+    most = max(1, min(limits.max_num_seqs, capacity // loaded.data))
+    levels = {1, at_typical.concurrency, at_peak.concurrency, most}
     points = tuple(loaded.point(level) for level in sorted(levels))
     wanted = loaded.spec.load
     known = loaded.residence_s(peak) is not None
     return Performance(
-        basis="roofline" if known else "unknown",
-        error_band=facts.calibration.error_band.value or 1.0,
+        basis=_basis(loaded, known=known),
+        error_band=loaded.speed.error_band,
         users_supported=loaded.users_supported(capacity) if known else None,
         typical_concurrency=typical,
         peak_concurrency=peak,
@@ -143,6 +176,12 @@ def _performance(
         meets_ttft=_meets(at_peak.ttft_ms, wanted.ttft_ms),
         meets_tpot=_meets(at_peak.tpot_ms, wanted.tpot_ms),
     )
+
+
+def _basis(loaded: LoadModel, *, known: bool) -> Basis:
+    if not known:
+        return "unknown"
+    return "calibrated" if loaded.speed.measured else "roofline"
 
 
 def _per_replica(requests: int, replicas: int, limits: Limits) -> int:

@@ -14,13 +14,22 @@ from infra_gen.model.llm import Architecture, LayerGroup
 # Bytes per cached element. llama.cpp's block types carry their scales: q8_0 is 34 bytes for 32.
 KV_ELEMENT_BYTES: dict[str, float] = {
     "auto": 2.0,
+    "bfloat16": 2.0,
+    "float16": 2.0,
     "fp8": 1.0,
+    "fp8_e4m3": 1.0,
+    "fp8_e5m2": 1.0,
+    "fp8_inc": 1.0,
+    "fp8_ds_mla": 1.0,
     "f16": 2.0,
     "q8_0": 34 / 32,
     "q4_0": 18 / 32,
 }
 # Layer kinds that hold keys and values; linear and mamba layers keep a fixed state.
 CACHED_KINDS = ("full", "sliding", "chunked")
+# Bytes a token of vLLM's own format for latent attention: 512 of fp8, 16 of scales, 128 of 16-bit
+# positions (vllm 0.25.0 vllm/v1/kv_cache_interface.py, MLAAttentionSpec).
+_SPARSE_LATENT = {"fp8_ds_mla": 656.0}
 VLLM_BLOCK = 16  # tokens a block, vLLM's default on CUDA
 LLAMACPP_PAD = 256  # cells, GGML_PAD in src/llama-kv-cache.cpp
 
@@ -34,8 +43,11 @@ class CacheGroup:
     window: int | None
 
 
-def _layer_bytes(arch: Architecture, group: LayerGroup, tensor: int, element: float) -> float:
+def _layer_bytes(arch: Architecture, group: LayerGroup, tensor: int, kv_dtype: str) -> float:
     extra = arch.extra_cache_bytes  # of a type of its own, and on every device
+    element = KV_ELEMENT_BYTES[kv_dtype]
+    if arch.mla and kv_dtype in _SPARSE_LATENT:
+        return _SPARSE_LATENT[kv_dtype] + extra
     if arch.mla:
         return (arch.mla.kv_lora_rank + arch.mla.qk_rope_head_dim) * element + extra
     kv_heads = group.kv_heads or arch.kv_heads
@@ -45,9 +57,8 @@ def _layer_bytes(arch: Architecture, group: LayerGroup, tensor: int, element: fl
 
 def cache_groups(arch: Architecture, tensor: int, kv_dtype: str) -> tuple[CacheGroup, ...]:
     """The groups that hold a cache, on one device of `tensor` that share the heads."""
-    element = KV_ELEMENT_BYTES[kv_dtype]
     return tuple(
-        CacheGroup(group.layers, _layer_bytes(arch, group, tensor, element), group.window)
+        CacheGroup(group.layers, _layer_bytes(arch, group, tensor, kv_dtype), group.window)
         for group in arch.layer_groups
         if group.kind in CACHED_KINDS
     )

@@ -116,6 +116,8 @@ def _concurrency(plan: Plan, facts: Facts) -> Decision:
         why += f", spread over {plan.parallelism.data} copies"
     if plan.users > 1 and peak == 1:
         why += "; two, because two people may always overlap once"
+    if plan.engine == "vllm":
+        why += "; the limit is vLLM's own default for the device, where memory allows it"
     if plan.limits.max_num_seqs * plan.parallelism.data < peak:
         why += "; memory holds no more at full context, so further requests wait"
     return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")

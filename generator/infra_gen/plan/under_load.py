@@ -6,7 +6,7 @@ import math
 
 from infra_gen.model.facts import Facts
 from infra_gen.model.llm import ModelPreset
-from infra_gen.model.plan import Limits, Memory, Parallelism, Plan, Point, Weights
+from infra_gen.model.plan import GIB, Limits, Memory, Parallelism, Plan, Point, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
 from infra_gen.plan.candidates import Candidate
@@ -16,7 +16,7 @@ from infra_gen.plan.speed import SpeedModel
 _MOST_USERS = 100_000
 
 
-def _speed(candidate: Candidate, facts: Facts, mem: Memory) -> SpeedModel:
+def _speed(candidate: Candidate, facts: Facts, mem: Memory, batched_tokens: int) -> SpeedModel:
     return _speed_model(
         facts,
         candidate.model.preset,
@@ -24,6 +24,7 @@ def _speed(candidate: Candidate, facts: Facts, mem: Memory) -> SpeedModel:
         engine=candidate.engine,
         weights=candidate.weights,
         split=candidate.parallelism,
+        batched_tokens=batched_tokens,
     )
 
 
@@ -35,7 +36,9 @@ def _speed_model(
     engine: str,
     weights: Weights,
     split: Parallelism,
+    batched_tokens: int,
 ) -> SpeedModel:
+    """Where every slot has its cache from the start, only the number of slots bounds a batch."""
     return SpeedModel(
         machine=facts.machine,
         engine=SIZINGS[engine].calibrated_as,
@@ -48,6 +51,10 @@ def _speed_model(
         kv_bytes_per_token=mem.kv_bytes_per_token * split.tensor,
         calibration=facts.calibration,
         writes=preset.task == "generate",
+        quantization=weights.quantization,
+        version=facts.engines[engine].version,
+        batched_tokens=batched_tokens,
+        cache_bytes=None if SIZINGS[engine].reserves_slots else max(0.0, mem.kv_cache_gib) * GIB,
     )
 
 
@@ -61,17 +68,20 @@ def speed_of(plan: Plan, facts: Facts) -> SpeedModel:
         engine=plan.engine,
         weights=plan.weights,
         split=plan.parallelism,
+        batched_tokens=plan.limits.max_num_batched_tokens,
     )
 
 
 class LoadModel:
     """The workload on one evaluated shape: peaks and users."""
 
-    def __init__(self, facts: Facts, spec: Spec, candidate: Candidate, mem: Memory) -> None:
+    def __init__(
+        self, facts: Facts, spec: Spec, candidate: Candidate, mem: Memory, batched_tokens: int
+    ) -> None:
         """Keep what the closed loop needs."""
         self.workload = facts.workload
         self.data = candidate.parallelism.data
-        self.speed = _speed(candidate, facts, mem)
+        self.speed = _speed(candidate, facts, mem, batched_tokens)
         self.spec = spec
         self._residence: dict[int, float | None] = {}
 

@@ -8,8 +8,8 @@ from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Architecture, ModelPreset, Parsers
 from infra_gen.model.plan import Limits, Machine, Memory, Parallelism, Weights
-from infra_gen.plan import memory
 from infra_gen.plan.memory import Shape
+from infra_gen.plan.sizing import llamacpp_memory
 from infra_gen.plan.sizing.contract import Ask, Split
 
 name = "llama.cpp"
@@ -54,7 +54,7 @@ def memory_of(
     machine: Machine, arch: Architecture, shape: Shape, calibration: Calibration
 ) -> Memory:
     """The fullest device of the server."""
-    return memory.llamacpp_memory(machine, arch, shape, calibration)
+    return llamacpp_memory.llamacpp_memory(machine, arch, shape, calibration)
 
 
 def shortfall(mem: Memory, context: int) -> float:

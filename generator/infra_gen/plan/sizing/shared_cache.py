@@ -11,7 +11,14 @@ from infra_gen.plan.sizing.contract import Split
 
 
 def shortfall(mem: Memory, context: int) -> float:
-    """GiB a device lacks for one sequence of full context; 0 when it fits."""
+    """GiB a device lacks for one sequence of full context, or for what lies outside its share.
+
+    0 when it fits. A share that the user set may take what is reserved for a display: only the
+    device's end counts.
+    """
+    beyond = -(mem.headroom_gib + mem.reserved_gib)
+    if beyond > 0:
+        return beyond
     if mem.kv_bytes_per_token == 0:
         return max(0.0, -mem.kv_cache_gib)
     if mem.kv_cache_gib > 0 and mem.max_concurrency_at_context >= 1:

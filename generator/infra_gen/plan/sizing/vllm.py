@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,18 +9,15 @@ from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Architecture, ModelPreset, Parsers
 from infra_gen.model.plan import Limits, Machine, Memory, Weights
-from infra_gen.plan import legality, memory, quantization
+from infra_gen.plan import legality, quantization
 from infra_gen.plan.memory import Shape
-from infra_gen.plan.sizing import shared_cache
+from infra_gen.plan.sizing import shared_cache, vllm_memory
 from infra_gen.plan.sizing.contract import Ask, Split
+from infra_gen.plan.sizing.vllm_memory_release import batch_default
 
 name = "vllm"
 calibrated_as = "vllm"
 reserves_slots = False
-
-_MAX_SEQS = 1024  # its own default for its largest cards; more wait in its queue
-_GRAPH_STEP = 8  # graphs are captured at multiples of eight
-_SMALL_BATCH = 2048  # its default for the smallest cards, where the table has no row
 
 
 def problem(weights: Weights, machine: Machine, info: EngineInfo) -> str | None:
@@ -46,14 +42,15 @@ def splits(
 
 
 def limits(ask: Ask) -> Limits:
-    """Its own batch default for the device; as many requests as are expected, at most 1024."""
+    """Its own defaults for the device at that version; requests beyond them wait in its queue."""
+    constants = vllm_memory.constants_of(ask.calibration)
+    default = batch_default(constants, ask.info.version, ask.machine)
+    fraction = vllm_memory.fraction(ask.machine, constants, ask.info.version)
     return Limits(
         context=ask.context,
-        max_num_seqs=min(_MAX_SEQS, math.ceil(ask.requests / _GRAPH_STEP) * _GRAPH_STEP),
-        max_num_batched_tokens=ask.info.batched_tokens(ask.machine) or _SMALL_BATCH,
-        memory_fraction=(
-            memory.vllm_fraction(ask.machine, ask.calibration) if ask.machine.is_gpu else None
-        ),
+        max_num_seqs=default.max_num_seqs,
+        max_num_batched_tokens=default.max_num_batched_tokens,
+        memory_fraction=fraction if ask.machine.is_gpu else None,
         kv_cache_dtype="auto",
         threads=None if ask.machine.is_gpu else ask.machine.cpu_cores,
     )
@@ -63,7 +60,7 @@ def memory_of(
     machine: Machine, arch: Architecture, shape: Shape, calibration: Calibration
 ) -> Memory:
     """The fullest device of one copy."""
-    return memory.vllm_memory(machine, arch, shape, calibration)
+    return vllm_memory.vllm_memory(machine, arch, shape, calibration)
 
 
 def shortfall(mem: Memory, context: int) -> float:

@@ -1,0 +1,188 @@
+"""What one step reads and multiplies: bytes of weights and cache, parameters, attention.
+
+Everything here is of one device of a tensor-parallel group, unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra_gen.model.llm import Architecture, LayerGroup
+from infra_gen.model.params import count_params
+from infra_gen.plan.kv_cache import CACHED_KINDS
+
+STATE_KINDS = ("linear", "mamba")
+# Layers whose attention stays at 16 bits while the experts are quantized.
+_PLAIN_ATTENTION = ("mxfp4",)
+_PLAIN_BYTES = 2.0  # what is not quantized is kept in 16 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Layers that attend alike. `tokens_kept`: the window, None for all.
+
+    `cache_bytes` are of one token in all of these layers; `flops` are of one query token against
+    one cached token in all of them, counted as in decode.
+    """
+
+    layers: int
+    window: int | None
+    cache_bytes: float
+    flops: float
+    prefill_flops: float
+
+    def seen(self, context: float) -> float:
+        """Tokens that the last one of `context` tokens looks at."""
+        return context if self.window is None else min(context, float(self.window))
+
+    def seen_by_all(self, context: float) -> float:
+        """Pairs of tokens that a prompt of `context` tokens compares, each with those before it."""
+        if self.window is None or context <= self.window:
+            return context * context / 2
+        return self.window * self.window / 2 + (context - self.window) * self.window
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The shapes that the time of a step follows from.
+
+    Bytes and parameters of one device: `common` are what every token passes, `expert` all experts,
+    `head` the output projection. `expert_active` are the expert parameters that one token passes.
+    """
+
+    layers: int
+    expert_layers: int
+    state_layers: int
+    hidden: int
+    common_bytes: float
+    common_params: float
+    expert_bytes: float
+    expert_active: float
+    head_bytes: float
+    head_params: float
+    expert_share: float
+    attention: tuple[Attention, ...]
+    state_bytes: float
+
+    def request_bytes(self, tokens: float, batched_tokens: float) -> float:
+        """Cache that one request of `tokens` tokens holds at its end.
+
+        A layer with a window keeps that and what one step brings.
+        """
+        total = self.state_bytes
+        for group in self.attention:
+            kept = tokens if group.window is None else min(tokens, group.window + batched_tokens)
+            total += group.cache_bytes * kept
+        return total
+
+    def experts_touched(self, tokens: float, coverage: float) -> float:
+        """Share of the experts that `tokens` tokens choose.
+
+        Each token takes a fixed share of them. Independent choices would touch
+        1 - (1 - share) ** tokens; real ones are alike, as if fewer tokens chose.
+        """
+        if not self.expert_bytes:
+            return 0.0
+        independent = max(1.0, tokens) ** coverage
+        return float(1 - (1 - self.expert_share) ** independent)
+
+
+def _expert_params(arch: Architecture) -> tuple[float, float]:
+    """Parameters of all routed experts, and of those that one token passes."""
+    moe = arch.moe
+    if not moe:
+        return 0.0, 0.0
+    counted = count_params(arch)
+    per_expert = (counted.mlp - counted.mlp_active) / max(1, moe.experts - moe.experts_per_token)
+    return per_expert * moe.experts, per_expert * moe.experts_per_token
+
+
+def _attention(
+    arch: Architecture, tensor: int, cache_bytes_per_token: float, *, encoder: bool
+) -> tuple[Attention, ...]:
+    kinds = ("none",) if encoder else CACHED_KINDS
+    groups = [g for g in arch.layer_groups if g.kind in kinds]
+    weights = [g.layers * _cached_width(arch, g) for g in groups]
+    total = sum(weights) or 1.0
+    found = []
+    for group, weight in zip(groups, weights, strict=True):
+        flops, prefill = _attention_flops(arch, group, tensor)
+        found.append(
+            Attention(
+                layers=group.layers,
+                window=group.window,
+                cache_bytes=cache_bytes_per_token * weight / total,
+                flops=flops * group.layers,
+                prefill_flops=prefill * group.layers,
+            )
+        )
+    return tuple(found)
+
+
+def _cached_width(arch: Architecture, group: LayerGroup) -> float:
+    return (group.kv_heads or arch.kv_heads) * (group.head_dim or arch.head_dim)
+
+
+def _attention_flops(arch: Architecture, group: LayerGroup, tensor: int) -> tuple[float, float]:
+    """Operations of one query against one cached token in a layer: decoding, reading a prompt.
+
+    A latent cache is read by every head at its full rank when decoding.
+    """
+    heads = arch.heads / tensor
+    if arch.mla:
+        latent = 2 * arch.mla.kv_lora_rank + arch.mla.qk_rope_head_dim
+        plain = arch.mla.qk_nope_head_dim + arch.mla.qk_rope_head_dim + arch.mla.v_head_dim
+        return 2 * heads * latent, 2 * heads * plain
+    both = 4 * heads * (group.head_dim or arch.head_dim)
+    return both, both
+
+
+def work_of(
+    arch: Architecture,
+    *,
+    tensor: int,
+    weight_bytes: float,
+    cache_bytes_per_token: float,
+    quantization: str,
+    writes: bool,
+) -> Work:
+    """The work of one device. `weight_bytes` of the whole model, the cache of this device.
+
+    Embedding rows are looked up, so they are never read as a whole; tied ones are, as the head.
+    """
+    counted = count_params(arch)
+    experts, active = _expert_params(arch)
+    head_params = float(counted.head or counted.embedding) if writes else 0.0
+    attention = float(counted.attention)
+    body = max(0.0, counted.attention + counted.mlp - experts)
+    gguf = quantization[:1].isupper()
+    plain_params = counted.embedding + counted.head
+    plain_attention = attention if quantization in _PLAIN_ATTENTION else 0.0
+    if gguf:  # every matrix is quantized, the table of embeddings too
+        each = weight_bytes / max(1.0, body + experts + plain_params)
+        head_bytes, attention_bytes, rest = head_params * each, 0.0, each
+    else:
+        left = weight_bytes - _PLAIN_BYTES * (plain_params + plain_attention)
+        rest = max(0.0, left) / max(1.0, body + experts - plain_attention)
+        # A checkpoint that says less than its shapes, such as a tied one, is taken as it is.
+        rest = min(rest, 4.0)
+        head_bytes, attention_bytes = head_params * _PLAIN_BYTES, plain_attention * _PLAIN_BYTES
+    common_bytes = (body - plain_attention) * rest + attention_bytes
+    states = [g for g in arch.layer_groups if g.kind in STATE_KINDS]
+    encoder = all(group.kind == "none" for group in arch.layer_groups)
+    moe = arch.moe
+    return Work(
+        layers=arch.layers,
+        expert_layers=max(0, arch.layers - moe.dense_layers) if moe else 0,
+        state_layers=sum(g.layers for g in states),
+        hidden=arch.hidden_size,
+        common_bytes=common_bytes / tensor,
+        common_params=body / tensor,
+        expert_bytes=experts * rest / tensor,
+        expert_active=active / tensor,
+        head_bytes=head_bytes / tensor,
+        head_params=head_params / tensor,
+        expert_share=moe.experts_per_token / moe.experts if moe else 0.0,
+        attention=_attention(arch, tensor, cache_bytes_per_token, encoder=encoder),
+        state_bytes=sum(g.layers * (g.state_bytes or 0) for g in states) / tensor,
+    )
