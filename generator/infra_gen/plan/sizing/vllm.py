@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from infra_gen.plan.sizing.vllm_memory_release import batch_default
 name = "vllm"
 calibrated_as = "vllm"
 reserves_slots = False
+
+_GRAPH_STEP = 8  # graphs are captured at multiples of eight
 
 
 def problem(weights: Weights, machine: Machine, info: EngineInfo) -> str | None:
@@ -42,13 +45,17 @@ def splits(
 
 
 def limits(ask: Ask) -> Limits:
-    """Its own defaults for the device at that version; requests beyond them wait in its queue."""
+    """As many requests at once as are expected, at most its own default for the device and version.
+
+    More wait in its queue: what runs beside them would only slow them down, and memory that is set
+    aside for requests that never come is cache that is missed.
+    """
     constants = vllm_memory.constants_of(ask.calibration)
     default = batch_default(constants, ask.info.version, ask.machine)
     fraction = vllm_memory.fraction(ask.machine, constants, ask.info.version)
     return Limits(
         context=ask.context,
-        max_num_seqs=default.max_num_seqs,
+        max_num_seqs=min(default.max_num_seqs, math.ceil(ask.requests / _GRAPH_STEP) * _GRAPH_STEP),
         max_num_batched_tokens=default.max_num_batched_tokens,
         memory_fraction=fraction if ask.machine.is_gpu else None,
         kv_cache_dtype="auto",
