@@ -136,15 +136,22 @@ def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]
     return replace(everything, models=models, auto_model=False), everything
 
 
-def plan(spec: Spec, base: Path, pins: Resolved | None = None) -> tuple[Plan, Facts]:
-    """The plan for `spec`; relative model folders are taken from `base`."""
-    planned, facts, _ = _stacked(spec, base, pins)
+def plan(
+    spec: Spec, base: Path, pins: Resolved | None = None, *, load_stated: bool = True
+) -> tuple[Plan, Facts]:
+    """The plan for `spec`; relative model folders are taken from `base`.
+
+    Not `load_stated`: the engine keeps its own limits instead of those that the users need.
+    """
+    planned, facts, _ = _stacked(spec, base, pins, load_stated=load_stated)
     return planned, facts
 
 
-def _stacked(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Plan, Facts, Stack]:
+def _stacked(
+    spec: Spec, base: Path, pins: Resolved | None, *, load_stated: bool = True
+) -> tuple[Plan, Facts, Stack]:
     """The plan with its stack, which refuses engine_args that the engine's version does not have."""
-    facts, everything = gather(spec, base, pins)
+    facts, everything = (replace(f, load_stated=load_stated) for f in gather(spec, base, pins))
     planned = make_plan(facts, spec, pins, everything)
     return planned, facts, build_stack(spec, planned, facts.engines[planned.engine])
 

@@ -102,7 +102,9 @@ def _plan(
     spec, base = _spec(directory, asked)
     try:
         with blamed(base / SPEC_FILE if asked.hardware is None else None):
-            planned, facts = api.plan(spec, base)
+            # Without users the question is what the machine carries, not what one person needs.
+            stated = asked.hardware is None or asked.users is not None
+            planned, facts = api.plan(spec, base, load_stated=stated)
     except DoesNotFitError as error:
         if as_json and error.refused:
             typer.echo(_document(spec, error.refused, ()))
@@ -111,7 +113,7 @@ def _plan(
     if as_json:
         typer.echo(_document(spec, planned, extra))
     else:
-        printing.plan(planned, extra)
+        printing.plan(planned, extra, load_stated=facts.load_stated)
     return ExitCode.CLEAN
 
 

@@ -110,15 +110,23 @@ def _points(points: Iterable[Point]) -> None:
     _table(rows)
 
 
-def _load(plan: Plan, extra: Sequence[Point]) -> None:
+def _users(plan: Plan, *, load_stated: bool) -> str:
     perf = plan.performance
-    _heading("Load")
     carried = "unknown" if perf.users_supported is None else str(perf.users_supported)
-    typer.echo(
-        f"  {counted(plan.users, 'user')} ({plan.workload}, {plan.think_s:g} s between requests): "
+    habit = f"({plan.workload}, {plan.think_s:g} s between requests)"
+    if not load_stated:
+        return f"  This plan carries up to {carried} users {habit}; --users N plans for N of them"
+    return (
+        f"  {counted(plan.users, 'user')} {habit}: "
         f"about {counted(perf.typical_concurrency, 'request')} at once, {perf.peak_concurrency} at "
         f"the peak; this plan carries up to {carried}"
     )
+
+
+def _load(plan: Plan, extra: Sequence[Point], *, load_stated: bool) -> None:
+    perf = plan.performance
+    _heading("Load")
+    typer.echo(_users(plan, load_stated=load_stated))
     copies = f", each of {plan.parallelism.data} copies" if plan.parallelism.data > 1 else ""
     typer.echo(
         f"  Speed is a {perf.basis} estimate, right within {perf.error_band:.0%} at best{copies}:"
@@ -130,7 +138,7 @@ def _load(plan: Plan, extra: Sequence[Point]) -> None:
         _inputs(shown)
 
 
-def plan(plan: Plan, extra: Sequence[Point] = ()) -> None:
+def plan(plan: Plan, extra: Sequence[Point] = (), *, load_stated: bool = True) -> None:
     """The whole plan."""
     machine = plan.machine
     many = f"{machine.devices} x " if machine.devices > 1 else ""
@@ -140,7 +148,7 @@ def plan(plan: Plan, extra: Sequence[Point] = ()) -> None:
         bold=True,
     )
     _memory(plan)
-    _load(plan, extra)
+    _load(plan, extra, load_stated=load_stated)
     _heading("Reasons")
     decisions(plan)
     if plan.alternatives:

@@ -55,7 +55,8 @@ class ModelFacts:
 class Facts:
     """`models` is one model, or every preset when the spec leaves the choice to infra-gen.
 
-    `target` is where the deployment will run.
+    `target` is where the deployment will run. `load_stated` is False where nobody said how many
+    people there are: the engine's own limits hold then, and the question is how many they carry.
     """
 
     machine: Machine
@@ -65,6 +66,7 @@ class Facts:
     engines: Mapping[str, EngineInfo]
     target: TargetKind
     calibration: Calibration
+    load_stated: bool = True
 
     def preset(self, model_id: str) -> ModelPreset | None:
         """The model of that id, None when it is none of these."""

@@ -103,7 +103,9 @@ def _limits(
     arch = candidate.model.preset.architecture
     context = pins.context if pins else context_for(spec, facts, arch)
     # Two people may always overlap once, whatever the 95th percentile says.
-    requests = max(math.ceil(peak / candidate.parallelism.data), min(2, spec.load.users))
+    requests = None
+    if facts.load_stated:
+        requests = max(math.ceil(peak / candidate.parallelism.data), min(2, spec.load.users))
     limits = SIZINGS[candidate.engine].limits(
         Ask(
             machine=facts.machine,

@@ -106,6 +106,9 @@ def _context(plan: Plan, facts: Facts, spec: Spec) -> Decision:
 
 
 def _concurrency(plan: Plan, facts: Facts) -> Decision:
+    if not facts.load_stated:
+        why = f"no number of users was given: what {plan.engine} takes by itself on this device"
+        return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")
     peak = plan.performance.peak_concurrency
     think = facts.workload.think_s.value or 0
     why = (
@@ -117,7 +120,7 @@ def _concurrency(plan: Plan, facts: Facts) -> Decision:
     if plan.users > 1 and peak == 1:
         why += "; two, because two people may always overlap once"
     if plan.engine == "vllm":
-        why += "; the limit is vLLM's own default for the device, where memory allows it"
+        why += "; the limit is that in steps of eight, at most vLLM's own default for the device"
     if plan.limits.max_num_seqs * plan.parallelism.data < peak:
         why += "; memory holds no more at full context, so further requests wait"
     return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")

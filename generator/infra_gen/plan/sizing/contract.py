@@ -17,7 +17,10 @@ Split = tuple[Parallelism, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What the limits are made from: `requests` at once in one copy, `context` tokens each."""
+    """What the limits are made from: `requests` at once in one copy, `context` tokens each.
+
+    `requests` is None where no load is stated: the limits are the engine's own.
+    """
 
     machine: Machine
     info: EngineInfo
@@ -25,7 +28,7 @@ class Ask:
     arch: Architecture
     task: Task
     context: int
-    requests: int
+    requests: int | None
 
 
 class Sizing(Protocol):

@@ -34,7 +34,7 @@ def splits(
 
 
 def limits(ask: Ask) -> Limits:
-    """A slot for each request that is expected, at most 64.
+    """A slot for each request that is expected, at most 64; one where no load is stated.
 
     llama-server answers scrapes and health checks between two batches only, so batches stay small
     where they are slow. An input that is embedded must fit one batch.
@@ -42,7 +42,7 @@ def limits(ask: Ask) -> Limits:
     batch = 512 if ask.machine.memory_kind != "discrete" else 2048
     return Limits(
         context=ask.context,
-        max_num_seqs=min(ask.requests, _MAX_SLOTS),
+        max_num_seqs=min(ask.requests or 1, _MAX_SLOTS),
         max_num_batched_tokens=batch if ask.task == "generate" else max(batch, ask.context),
         memory_fraction=None,
         kv_cache_dtype="f16",

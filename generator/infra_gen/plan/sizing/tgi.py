@@ -21,6 +21,7 @@ reserves_slots = False
 
 LOCAL_MODEL = "/models"  # where a folder of the host is mounted
 _MAX_REQUESTS = 512
+_REQUESTS_DEFAULT = 128  # --max-concurrent-requests
 _PREFILL_DEFAULT = 4096  # --max-batch-prefill-tokens; never under one whole prompt
 _QUANTIZE: dict[str, str | None] = {
     "bf16": None,
@@ -65,7 +66,7 @@ def limits(ask: Ask) -> Limits:
     """Requests as expected, a prefill batch that holds the longest prompt."""
     return Limits(
         context=ask.context,
-        max_num_seqs=min(_MAX_REQUESTS, math.ceil(ask.requests / 8) * 8),
+        max_num_seqs=min(_MAX_REQUESTS, math.ceil((ask.requests or _REQUESTS_DEFAULT) / 8) * 8),
         max_num_batched_tokens=max(_PREFILL_DEFAULT, ask.context),
         memory_fraction=memory.tgi_fraction(ask.machine, ask.calibration),
         kv_cache_dtype="auto",

@@ -53,9 +53,12 @@ def limits(ask: Ask) -> Limits:
     constants = vllm_memory.constants_of(ask.calibration)
     default = batch_default(constants, ask.info.version, ask.machine)
     fraction = vllm_memory.fraction(ask.machine, constants, ask.info.version)
+    requests = default.max_num_seqs
+    if ask.requests is not None:
+        requests = min(requests, math.ceil(ask.requests / _GRAPH_STEP) * _GRAPH_STEP)
     return Limits(
         context=ask.context,
-        max_num_seqs=min(default.max_num_seqs, math.ceil(ask.requests / _GRAPH_STEP) * _GRAPH_STEP),
+        max_num_seqs=requests,
         max_num_batched_tokens=default.max_num_batched_tokens,
         memory_fraction=fraction if ask.machine.is_gpu else None,
         kv_cache_dtype="auto",
