@@ -125,7 +125,7 @@ def test_locked_plan_that_no_longer_fits(chat: Path) -> None:
 def test_a_bug_says_what_to_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def boom(*_: object) -> None:
+    def boom(*_: object, **__: object) -> None:
         raise ZeroDivisionError("boom")
 
     monkeypatch.setattr(api, "plan", boom)
@@ -139,7 +139,7 @@ def test_a_bug_says_what_to_report(
 def test_trouble_of_the_disk_is_no_bug(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "/some/file")
 
     monkeypatch.setattr(api, "plan", refuse)
@@ -148,7 +148,7 @@ def test_trouble_of_the_disk_is_no_bug(
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(api, "plan", stop)
