@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -92,13 +92,31 @@ class EditedError(InfraGenError):
 
     exit_code = ExitCode.DRIFT
 
-    def __init__(self, root: str, paths: Iterable[str]) -> None:
-        """Name every such file."""
+    def __init__(
+        self,
+        root: str,
+        paths: Iterable[str],
+        *,
+        why: str = "changed while infra-gen worked",
+        hint: str = "run it again",
+    ) -> None:
+        """Name every such file, why it is in the way, and what to do."""
+        super().__init__(f"{why}: {', '.join(paths)}; nothing was written", where=root, hint=hint)
+
+
+class ConflictError(InfraGenError):
+    """Conflicts of an earlier update are still in the files."""
+
+    exit_code = ExitCode.DRIFT
+
+    def __init__(self, root: str, conflicts: Mapping[str, tuple[int, ...]]) -> None:
+        """Name every file with the first line."""
+        places = ", ".join(f"{path}:{lines[0]}" for path, lines in conflicts.items())
         super().__init__(
-            f"edited by hand: {', '.join(paths)}; nothing was written",
+            f"conflicts are not resolved: {places}; nothing was written",
             where=root,
-            hint="move the edits to compose.override.yaml or engine_args, "
-            "or drop them with infra-gen update --discard-edits",
+            hint="keep what is right between the marks and remove them, then run it again; "
+            "infra-gen update --abort takes the update back",
         )
 
 

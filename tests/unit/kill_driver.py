@@ -22,7 +22,8 @@ from infra_gen import api
 from infra_gen.cli.options import Asked, spec_from
 from infra_gen.errors import InfraGenError
 from infra_gen.lifecycle import writing
-from infra_gen.lifecycle.changes import BASE_DIR, Changes, find_changes
+from infra_gen.lifecycle.changes import Changes, find_changes
+from infra_gen.lifecycle.edits import BASE_DIR
 from infra_gen.model.filetree import FileTree
 
 Snapshot = dict[str, tuple[int, bytes | None]]
@@ -110,7 +111,7 @@ class Update(IntoExisting):
         tree = api.write_new(built, self.scratch / "without-monitoring")
         managed = {p: file for p, file in without_copies(tree).items() if p != "infra-gen.yaml"}
         _, lock = api.load(self.root)
-        changes = find_changes(self.root, managed, built.tree, lock)
+        changes = find_changes(self.root, managed, lock)
         assert changes.write
         assert changes.delete
         return changes

@@ -34,8 +34,11 @@ ALLOWED: dict[str, set[str]] = {
     "building.py": {
         "model", "errors", "knowledge", "plan", "engines", "stack", "targets", "rules",
     },
+    "updating.py": {
+        "building", "model", "errors", "resources", "knowledge", "lifecycle",
+    },
     "api.py": {
-        "building", "model", "errors", "resources", "knowledge", "plan", "engines", "stack",
+        "updating", "building", "model", "errors", "resources", "knowledge", "plan", "engines", "stack",
         "targets", "rules", "lifecycle",
     },
     "detect": {"errors", "knowledge", "render"},
@@ -52,7 +55,7 @@ WRITERS = {
     "detect/saving.py",  # one file into a folder that is no deployment
 }
 READERS = WRITERS | {
-    "api.py",  # the spec's JSON Schema and the files that rules judge
+    "api.py",  # the files that rules judge
     "cli/completion.py",  # names of presets, without validating one
     "cli/options.py",  # whether --model names a folder
     "detect/commands.py",  # asks the machine's own tools and /proc, /sys
@@ -66,11 +69,15 @@ READERS = WRITERS | {
     "knowledge/store.py",
     "lifecycle/changes.py",
     "lifecycle/drift.py",
+    "lifecycle/edits.py",
+    "lifecycle/ejecting.py",
     "lifecycle/journal.py",
     "lifecycle/lock_file.py",
     "lifecycle/spec_file.py",
+    "lifecycle/undo.py",
     "render/text.py",  # Jinja's loader
     "resources.py",
+    "updating.py",  # the spec's JSON Schema, whether there is a deployment
     "rules/checks/metric_unknown.py",  # lists of metric names, part of the presets
     "rules/checks/unreadable_file.py",  # compose's own schema, part of the presets
 }

@@ -34,7 +34,7 @@ def kinds(root: Path) -> dict[str, str]:
     return {one.path: one.kind for one in api.check(root).drift}
 
 
-def test_an_edit_is_found_refused_and_undone(chat: Path, capsys: Printed) -> None:
+def test_an_edit_is_found_and_undone(chat: Path, capsys: Printed) -> None:
     before = snapshot(chat)
     assert run(["check", str(chat)]) == 0
     edit(chat / "README.md", "\n", "\nMy own words.\n")
@@ -44,30 +44,15 @@ def test_an_edit_is_found_refused_and_undone(chat: Path, capsys: Printed) -> Non
     said = capsys.readouterr().out
     assert "README.md: edited by hand" in said
     assert "-My own words." in said
-    assert f"infra-gen update {chat} --discard-edits" in said
+    assert f"infra-gen update {chat}" in said
+    assert "--discard-edits" in said
     assert run(["check", "--no-diff", str(chat)]) == 2
     assert "-My own words." not in capsys.readouterr().out
-
-    edited = snapshot(chat)
-    assert run(["update", str(chat)]) == 2
-    said = capsys.readouterr().err
-    assert "README.md" in said
-    assert "--discard-edits" in said
-    assert snapshot(chat) == edited
 
     assert run(["update", str(chat), "--discard-edits"]) == 0
     assert "wrote README.md" in capsys.readouterr().out
     assert snapshot(chat) == before
     assert run(["check", str(chat)]) == 0
-
-
-def test_every_edited_file_is_named(chat: Path) -> None:
-    for path in ("README.md", "compose.yaml", "bin/preflight"):
-        with (chat / path).open("a") as stream:
-            stream.write("# mine\n")
-    with pytest.raises(EditedError) as error:
-        api.update(chat)
-    assert "README.md, bin/preflight, compose.yaml" in str(error.value)
 
 
 @pytest.mark.parametrize("path", ["README.md", "bin/smoke-test", ".env.example"])

@@ -16,6 +16,8 @@ from infra_gen.cli import (
     check,
     completion,
     detect,
+    diff,
+    eject,
     explain,
     list_,
     new,
@@ -48,6 +50,8 @@ app.command("explain", help=explain.HELP)(explain.explain)
 app.command("validate", help=validate.HELP)(validate.validate)
 app.command("check", help=check.HELP)(check.check)
 app.command("update", help=update.HELP)(update.update)
+app.command("diff", help=diff.HELP)(diff.diff)
+app.command("eject", help=eject.HELP)(eject.eject)
 app.command("list", help=list_.HELP)(list_.list_)
 app.command("show", help=show.HELP)(show.show)
 app.add_typer(schema.schema)

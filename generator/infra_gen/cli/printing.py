@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from infra_gen.lifecycle.drift import EXPLANATIONS
+from infra_gen.lifecycle.drift import EXPLANATIONS, difference
 from infra_gen.model.plan import counted
 
 if TYPE_CHECKING:
-    from infra_gen.api import Checked, Updated
+    from infra_gen.api import Checked, Prepared, Updated
     from infra_gen.model.finding import Finding
     from infra_gen.model.plan import Memory, Plan, Point
     from infra_gen.rules.contract import Rule
@@ -198,18 +198,23 @@ def findings_json(found: Sequence[Finding]) -> None:
 def drift(checked: Checked, *, show_diff: bool) -> None:
     """Every path that differs, its diff, and the command that mends it."""
     for one in checked.drift:
-        typer.echo(f"{checked.root / one.path}: {EXPLANATIONS[one.kind]}")
+        line = f":{one.line}" if one.line else ""
+        typer.echo(f"{checked.root / one.path}{line}: {EXPLANATIONS[one.kind]}")
         if show_diff and one.diff:
             typer.echo(one.diff, nl=False)
-    if checked.drift:
-        edited = any(one.kind == "edited" for one in checked.drift)
-        flag = " --discard-edits" if edited else ""
-        typer.echo(f"to mend: infra-gen update {checked.root}{flag}")
-        if edited:
-            typer.echo(
-                "to keep an edit, say it in infra-gen.yaml (engine_args for flags), or, with compose, "
-                "in compose.override.yaml"
-            )
+    for path in checked.edited:
+        typer.echo(f"{checked.root / path}: holds an edit of yours, kept by an update")
+    for path in checked.ejected:
+        typer.echo(f"{checked.root / path}: ejected, yours")
+    kinds = {one.kind for one in checked.drift}
+    if kinds:
+        first = "keep what is right between the marks and remove them, then "
+        said = first if "conflict" in kinds else ""
+        typer.echo(f"to mend: {said}infra-gen update {checked.root}")
+    if "edited" in kinds:
+        typer.echo(
+            "it keeps the edits; --discard-edits drops them, infra-gen eject makes the file yours"
+        )
 
 
 def updated(done: Updated) -> None:
@@ -217,15 +222,53 @@ def updated(done: Updated) -> None:
     for key, old, new in done.changes:
         typer.echo(f"{key}: {old} -> {new}")
     for path in done.written:
-        typer.echo(f"wrote {path}")
+        typer.echo(f"wrote {path}{' with your edit' if path in done.edited else ''}")
     for path in done.deleted:
         typer.echo(f"removed {path}")
     for path in done.left:
         typer.echo(f"left because edited, no longer part of the deployment: {path}")
+    for path in done.edited:
+        if path not in done.written:
+            typer.echo(f"kept your edit: {path}")
     for path in done.kept:
         typer.echo(f"kept yours: {path}")
+    _conflicts(done)
     if not (done.changes or done.written or done.deleted):
         typer.echo("nothing to do: the files are what infra-gen.yaml says")
+
+
+def _conflicts(done: Updated) -> None:
+    for path, lines in done.conflicts.items():
+        places = ", ".join(str(line) for line in lines)
+        typer.echo(f"{done.root / path}:{lines[0]}: conflict (lines {places})", err=True)
+    if done.conflicts:
+        typer.echo(
+            "resolve what lies between the marks and run infra-gen update again, or take all of it "
+            "back with infra-gen update --abort",
+            err=True,
+        )
+
+
+def preview(prepared: Prepared) -> None:
+    """What an update would change, as diffs."""
+    report = prepared.report()
+    for key, old, new in report.changes:
+        typer.echo(f"{key}: {old} -> {new}")
+    for path in report.written:
+        typer.echo(difference(prepared.root, path, prepared.changes.write[path]), nl=False)
+    for path in report.deleted:
+        typer.echo(f"would remove {path}")
+    for path, lines in report.conflicts.items():
+        typer.echo(f"{path}: would conflict at {', '.join(str(line) for line in lines)}")
+    if not prepared.changes.write and not prepared.changes.delete:
+        typer.echo("nothing to do: the files are what infra-gen.yaml says")
+
+
+def restored(root: Path, paths: Sequence[str]) -> None:
+    """What an aborted update gave back."""
+    for path in paths:
+        typer.echo(f"restored {path}")
+    typer.echo(f"{root}: as it was before the update")
 
 
 def rule(one: Rule) -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from infra_gen.lifecycle.merging import conflict_lines
 from infra_gen.model.filetree import File
-from infra_gen.model.lock import Lock
+from infra_gen.model.lock import Lock, LockedFile
 
-Kind = Literal["edited", "missing", "stale", "mode", "spec", "orphan"]
+Kind = Literal["edited", "missing", "stale", "mode", "spec", "orphan", "conflict"]
 
 EXPLANATIONS: dict[Kind, str] = {
     "edited": "edited by hand",
@@ -23,26 +24,37 @@ EXPLANATIONS: dict[Kind, str] = {
     "mode": "its executable bit changed",
     "spec": "changed, but the deployment was not regenerated from it",
     "orphan": "no longer part of the deployment",
+    "conflict": "an update left a conflict that is not resolved",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One path that is not as it should be, with a unified diff where text can show it."""
+    """One path that is not as it should be: a unified diff where text can show it, or the line."""
 
     path: str
     kind: Kind
     diff: str = ""
+    line: int | None = None
 
 
-def _diff(path: str, on_disk: str, rendered: str) -> str:
+def _diff(path: str, on_disk: str, rendered: str, origin: str = "from infra-gen.yaml") -> str:
     lines = difflib.unified_diff(
         on_disk.splitlines(keepends=True),
         rendered.splitlines(keepends=True),
         fromfile=f"{path} (on disk)",
-        tofile=f"{path} (from infra-gen.yaml)",
+        tofile=f"{path} ({origin})",
     )
     return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+
+
+def difference(root: Path, path: str, file: File) -> str:
+    """Unified diff from what is on disk to `file`."""
+    place = root / path
+    text = ""
+    if place.is_file():
+        text = place.read_bytes().decode("utf-8", errors="replace")
+    return _diff(path, text, file.text, "after an update")
 
 
 def disk_sha256(path: Path) -> str | None:
@@ -57,20 +69,38 @@ def is_executable(path: Path) -> bool:
     return path.is_file() and bool(path.stat().st_mode & stat.S_IXUSR)
 
 
+def is_kept(place: Path, locked: LockedFile) -> bool:
+    """Whether the file is as an update left it with an edit of yours."""
+    return locked.edited is not None and disk_sha256(place) == locked.edited
+
+
 def find_drift(root: Path, rendered: Mapping[str, File], lock: Lock) -> list[Drift]:
-    """Compare every managed file; seeded files and files of your own are never drift."""
+    """Compare every managed file; seeded, ejected and your own files are never drift."""
     found = []
     for path, file in sorted(rendered.items()):
-        if file.file_class == "seeded":
+        locked = lock.files.get(path)
+        if file.file_class == "seeded" or (locked and locked.file_class == "ejected"):
             continue
-        found.extend(_compare(root, path, file, lock))
+        found.extend(_compare(root, path, file, locked))
     for path, locked in sorted(lock.files.items()):
         if path not in rendered and locked.file_class == "managed" and (root / path).exists():
             found.append(Drift(path, "orphan"))
     return found
 
 
-def _compare(root: Path, path: str, file: File, lock: Lock) -> list[Drift]:
+def find_edits(root: Path, lock: Lock) -> list[Drift]:
+    """What was edited by hand since the last update, as far as hashes tell: nothing is rendered."""
+    found = []
+    for path, locked in sorted(lock.files.items()):
+        place = root / path
+        if locked.file_class != "managed" or not os.path.lexists(place):
+            continue
+        if disk_sha256(place) not in (locked.sha256, locked.edited):
+            found.append(Drift(path, "edited"))
+    return found
+
+
+def _compare(root: Path, path: str, file: File, locked: LockedFile | None) -> list[Drift]:
     place = root / path
     have = disk_sha256(place)
     if have is None and os.path.lexists(place):
@@ -78,10 +108,19 @@ def _compare(root: Path, path: str, file: File, lock: Lock) -> list[Drift]:
     if have is None:
         return [Drift(path, "missing", _diff(path, "", file.text))]
     if have != file.sha256:
-        locked = lock.files.get(path)
-        kind: Kind = "stale" if locked and locked.sha256 == have else "edited"
-        text = place.read_bytes().decode("utf-8", errors="replace")
-        return [Drift(path, kind, _diff(path, text, file.text))]
+        return _differing(place, path, file, locked)
     if is_executable(place) != file.executable and os.name == "posix":
         return [Drift(path, "mode")]
     return []
+
+
+def _differing(place: Path, path: str, file: File, locked: LockedFile | None) -> list[Drift]:
+    text = place.read_bytes().decode("utf-8", errors="replace")
+    kept = locked is not None and is_kept(place, locked)
+    lines = conflict_lines(text) if kept else ()
+    if lines:
+        return [Drift(path, "conflict", line=lines[0])]
+    if kept and locked and locked.sha256 == file.sha256:
+        return []
+    known = locked is not None and (kept or locked.sha256 == disk_sha256(place))
+    return [Drift(path, "stale" if known else "edited", _diff(path, text, file.text))]

@@ -5,12 +5,15 @@ The `resolved` block is an input of rendering: same spec, same lock, same infra-
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from infra_gen.model.names import EngineName, TargetName
 from infra_gen.model.sourced import Record
+
+_SHA256 = r"^[0-9a-f]{64}$"
 
 
 class ResolvedParallelism(Record):
@@ -48,13 +51,25 @@ class LockedImage(Record):
 
 
 class LockedFile(Record):
-    """A file infra-gen wrote and its hash as written."""
+    """A file infra-gen wrote and its hash as written.
 
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    file_class: Literal["managed", "seeded"] = Field(alias="class")
+    `edited` is the hash with the edit that an update kept; absent where nothing was edited. An
+    `ejected` file was infra-gen's once, and is yours.
+    """
+
+    sha256: str = Field(pattern=_SHA256)
+    file_class: Literal["managed", "seeded", "ejected"] = Field(alias="class")
     executable: bool = False
+    edited: str | None = Field(default=None, pattern=_SHA256)
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, default: SerializerFunctionWrapHandler) -> dict[str, object]:
+        document: dict[str, object] = default(self)
+        if self.edited is None:
+            del document["edited"]
+        return document
 
 
 class AllowedFinding(Record):
@@ -77,3 +92,11 @@ class Lock(Record):
     images: tuple[LockedImage, ...] = ()
     files: dict[str, LockedFile] = Field(default_factory=dict)
     allowed: tuple[AllowedFinding, ...] = ()
+
+    def with_files(self, edited: Mapping[str, str], ejected: Mapping[str, LockedFile]) -> Lock:
+        """The same lock with hashes of kept edits, and the files that are no longer infra-gen's."""
+        files = {
+            path: locked.model_copy(update={"edited": edited[path]}) if path in edited else locked
+            for path, locked in self.files.items()
+        }
+        return self.model_copy(update={"files": dict(sorted({**files, **ejected}.items()))})

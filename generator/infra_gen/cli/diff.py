@@ -1,0 +1,39 @@
+"""`infra-gen diff`: what an update would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HELP = """Show what infra-gen update would change, without writing.
+
+\b
+  infra-gen diff
+  infra-gen diff chat --replan
+
+Unified diffs from the files as they are to what they would become, edits merged. Exit codes: 0
+nothing would change, 2 something would (or conflicts are open), 3 findings, 4 the spec or lock is
+wrong, 5 does not fit.
+"""
+
+
+def diff(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The deployment.")] = Path(),
+    replan: Annotated[
+        bool, typer.Option("--replan", help="As if all auto were chosen anew.")
+    ] = False,
+) -> int:
+    """Prepare, print."""
+    from infra_gen import api
+    from infra_gen.cli import printing
+    from infra_gen.errors import ExitCode, FindingsError
+
+    try:
+        prepared = api.prepare(directory, replan=replan)
+    except FindingsError as error:
+        printing.findings(error.findings)
+        raise
+    printing.preview(prepared)
+    return ExitCode.DRIFT if prepared.changes.write or prepared.changes.delete else ExitCode.CLEAN

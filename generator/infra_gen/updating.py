@@ -1,0 +1,238 @@
+"""Regenerating a deployment that exists: what was planned, edits kept, conflicts told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from infra_gen.building import Built, build, judge
+from infra_gen.errors import ConflictError, EditedError, FindingsError, InfraGenError, UsageError
+from infra_gen.knowledge import store
+from infra_gen.knowledge.models import MODEL_FILE, document_of
+from infra_gen.lifecycle import edits, lock_file, spec_file, undo, writing
+from infra_gen.lifecycle.changes import Changes, find_changes
+from infra_gen.lifecycle.edits import BASE_DIR, Reconciled
+from infra_gen.lifecycle.journal import fingerprint
+from infra_gen.model.filetree import File, FileTree
+from infra_gen.model.lock import Lock, Resolved
+from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
+from infra_gen.resources import data_dir
+
+_SCHEMA_FILE = f"{writing.STATE_DIR}/spec.schema.json"
+_IGNORE_FILE = f"{writing.STATE_DIR}/.gitignore"
+_ATTRIBUTES_FILE = f"{writing.STATE_DIR}/.gitattributes"
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What `update` did, or would do.
+
+    Paths written and deleted, and old -> new of what was planned anew. `edited` keep an edit;
+    `conflicts` have lines where edit and render contradict each other. `before` is what the written
+    files held.
+    """
+
+    root: Path
+    written: tuple[str, ...]
+    deleted: tuple[str, ...]
+    kept: tuple[str, ...]
+    left: tuple[str, ...]
+    changes: tuple[tuple[str, str, str], ...]
+    edited: tuple[str, ...] = ()
+    conflicts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An update as a value: what it would write, and what it starts from."""
+
+    root: Path
+    built: Built
+    lock: Lock
+    found: Reconciled
+    changes: Changes
+
+    def report(self) -> Updated:
+        """What carrying it out does."""
+        deployment = self.built.tree
+        return Updated(
+            root=self.root,
+            written=tuple(sorted(p for p in self.changes.write if p in deployment)),
+            deleted=tuple(p for p in self.changes.delete if p in self.lock.files),
+            kept=self.changes.kept,
+            left=self.changes.left,
+            changes=_plan_changes(self.lock.resolved, lock_file.resolved_of(self.built.plan)),
+            edited=tuple(sorted(self.found.edited)),
+            conflicts=self.found.conflicts,
+        )
+
+
+def _model_document(built: Built) -> dict[str, File]:
+    """The model beside the lock where the presets do not hold it."""
+    if built.facts.auto_model:
+        return {}
+    model = built.facts.models[0]
+    if model.is_preset:
+        return {}
+    text = json.dumps(document_of(model), indent=2, ensure_ascii=False)
+    return {MODEL_FILE: File(text + "\n")}
+
+
+def with_state(
+    built: Built, found: Reconciled | None = None, before: Lock | None = None
+) -> FileTree:
+    """The deployment's files with lock, schema and pristine copies.
+
+    `found` holds the files with their edits, `before` the lock that says which are ejected.
+    """
+    ejected = {
+        path: locked
+        for path, locked in (before.files if before else {}).items()
+        if locked.file_class == "ejected"
+    }
+    rendered = {path: file for path, file in built.tree.items() if path not in ejected}
+    lock = lock_file.make_lock(
+        built.spec, built.plan, built.stack, FileTree(rendered), store.knowledge_sha256()
+    ).with_files(found.edited if found else {}, ejected)
+    schema = (data_dir("presets") / "schemas" / "spec.schema.json").read_text("utf-8")
+    state = {
+        LOCK_FILE: File(lock_file.lock_text(lock)),
+        _SCHEMA_FILE: File(schema),
+        _IGNORE_FILE: File(
+            "# Left by a killed command or an open conflict for the next command.\n"
+            "/pending/\n/journal.json\n/undo/\n"
+        ),
+        _ATTRIBUTES_FILE: File("base/** linguist-generated\n"),
+        **_model_document(built),
+    }
+    base = {
+        f"{BASE_DIR}/{path}": File(file.text)
+        for path, file in rendered.items()
+        if file.file_class == "managed"
+    }
+    on_disk = found.files if found else rendered
+    return FileTree({path: on_disk[path] for path in rendered}).merged({**state, **base})
+
+
+def load(root: Path) -> tuple[Spec, Lock]:
+    """Spec and lock of the deployment in `root`, after finishing what a killed command left."""
+    if not root.is_dir():
+        raise UsageError("no such folder", where=str(root))
+    writing.recover(root)
+    spec = spec_file.read_spec(root / SPEC_FILE)
+    lock = lock_file.read_lock(root / LOCK_FILE)
+    return spec, lock
+
+
+def build_at(root: Path, spec: Spec, pins: Resolved | None) -> Built:
+    """What `root` should hold; errors point at its spec."""
+    with spec_file.blamed(root / SPEC_FILE):
+        return build(spec, root, pins)
+
+
+def _replanned(root: Path, spec: Spec, old: Resolved) -> Resolved | None:
+    """New numbers for `spec` with the old engine, model and quantization; None if they fail it."""
+    same_model = spec.model in ("auto", old.model)
+    kept = {
+        "model": old.model if spec.model == "auto" else spec.model,
+        "engine": old.engine if spec.engine == "auto" else spec.engine,
+        "quantization": (
+            old.quantization if spec.quantization == "auto" and same_model else spec.quantization
+        ),
+    }
+    try:
+        built = build(spec.model_copy(update=kept), root)
+    except InfraGenError:
+        return None
+    return None if built.errors else lock_file.resolved_of(built.plan)
+
+
+def _word(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _plan_changes(old: Resolved, new: Resolved) -> tuple[tuple[str, str, str], ...]:
+    before, after = old.model_dump(), new.model_dump()
+    return tuple(
+        (key, _word(before[key]), _word(after[key])) for key in before if before[key] != after[key]
+    )
+
+
+def prepare(root: Path, *, replan: bool = False, discard_edits: bool = False) -> Prepared:
+    """The update of `root` from its spec, without writing.
+
+    From the lock; when the spec changed, what it leaves to infra-gen stays as it was chosen as long
+    as that holds the new load; with `replan` everything is chosen anew. Raises ConflictError while
+    conflicts of an earlier update are open, EditedError for edits that lines cannot say,
+    FindingsError when rules forbid the result.
+    """
+    spec, lock = load(root)
+    still = {} if discard_edits else edits.open_conflicts(root, lock)
+    if still:
+        raise ConflictError(str(root), still)
+    pins: Resolved | None = lock.resolved
+    if replan:
+        pins = None
+    elif spec_file.spec_sha256(spec) != lock.spec_sha256:
+        pins = _replanned(root, spec, lock.resolved)
+    built = build_at(root, spec, pins)
+    found = edits.reconcile(root, built.tree, lock, discard=discard_edits)
+    _refuse(root, found)
+    if found.edited and not found.conflicts:
+        texts = {path: file.text for path, file in found.files.items()}
+        built = replace(built, findings=judge(built, texts))
+    if built.errors:
+        raise FindingsError(built.findings)
+    changes = find_changes(root, with_state(built, found, lock), lock)
+    return Prepared(root, built, lock, found, changes)
+
+
+def _refuse(root: Path, found: Reconciled) -> None:
+    if found.foreign:
+        raise UsageError(
+            f"files that infra-gen did not write are in the way: {', '.join(found.foreign)}",
+            where=str(root),
+            hint="move or rename them; nothing was written",
+        )
+    if found.blocked:
+        raise EditedError(
+            str(root),
+            found.blocked,
+            why="edited by hand into what is no text",
+            hint="make them yours with infra-gen eject, or drop them with "
+            "infra-gen update --discard-edits",
+        )
+
+
+def carry_out(prepared: Prepared) -> Updated:
+    """Write an update; with conflicts, what it replaced is kept for `abort`."""
+    root, found = prepared.root, prepared.changes
+    write, delete = dict(found.write), found.delete
+    seen = dict(found.seen)
+    left = undo.leftovers(root)
+    if prepared.found.conflicts:
+        kept = undo.copies(root, write, delete, prepared.found.conflicts)
+        write |= kept
+        left = tuple(path for path in left if path not in kept)
+        seen |= {path: fingerprint(root / path) for path in kept}
+    seen |= {path: fingerprint(root / path) for path in left}
+    if write or delete or left:
+        writing.apply_changes(root, write, (*delete, *left), seen)
+    return prepared.report()
+
+
+def update(root: Path, *, replan: bool = False, discard_edits: bool = False) -> Updated:
+    """Regenerate `root` from its spec, keeping edits; see `prepare` for what stops it."""
+    return carry_out(prepare(root, replan=replan, discard_edits=discard_edits))
+
+
+def abort(root: Path) -> tuple[str, ...]:
+    """Take an update with conflicts back. Returns the paths restored."""
+    if not root.is_dir():
+        raise UsageError("no such folder", where=str(root))
+    writing.recover(root)
+    back = undo.undoing(root)
+    writing.apply_changes(root, back.write, back.delete, back.seen)
+    return tuple(sorted(path for path in back.write if not path.startswith(writing.STATE_DIR)))
