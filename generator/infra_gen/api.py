@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra_gen.building import Built, build, judge, plan
+from infra_gen.checking import Checked, check, check_many, validate
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.engines import engine_info
-from infra_gen.lifecycle import drift, ejecting, spec_file, writing
+from infra_gen.lifecycle import ejecting, spec_file, writing
+from infra_gen.lifecycle.inputs import input_hashes
 from infra_gen.model.facts import Facts
 from infra_gen.model.filetree import File, FileTree
-from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan import Plan, Point
 from infra_gen.model.spec import SPEC_FILE, Spec
@@ -47,6 +47,7 @@ __all__ = [
     "build_locked",
     "carry_out",
     "check",
+    "check_many",
     "eject",
     "explain",
     "judge",
@@ -62,25 +63,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What `check` found in a folder. `edited` and `ejected` are yours by the lock, and no drift."""
-
-    root: Path
-    built: Built | None
-    drift: tuple[drift.Drift, ...]
-    findings: tuple[Finding, ...]
-    edited: tuple[str, ...] = ()
-    ejected: tuple[str, ...] = ()
-
-
 def write_new(built: Built, root: Path) -> FileTree:
     """Write a new deployment into `root`: all of it, or nothing.
 
     Raises UsageError listing every path that is in the way.
     """
     spec = File(spec_file.spec_text(built.spec), file_class="seeded")
-    tree = with_state(built).merged({SPEC_FILE: spec})
+    inputs = {**input_hashes(root, built.spec), SPEC_FILE: spec.sha256}
+    tree = with_state(built, inputs).merged({SPEC_FILE: spec})
     writing.write_new(root, tree)
     return tree
 
@@ -88,39 +78,6 @@ def write_new(built: Built, root: Path) -> FileTree:
 def build_locked(root: Path, spec: Spec, lock: Lock) -> Built:
     """What `root` should hold, with the lock's choices; errors point at the files."""
     return build_at(root, spec, lock.resolved)
-
-
-def _disk_files(root: Path, tree: Mapping[str, File]) -> dict[str, str]:
-    found = {}
-    for path in tree:
-        place = root / path
-        if place.is_file():
-            found[path] = place.read_bytes().decode("utf-8", errors="replace")
-    return found
-
-
-def check(root: Path) -> Checked:
-    """Compare `root` with what spec and lock render, and judge the files as they are."""
-    spec, lock = load(root)
-    kept = tuple(sorted(p for p, f in lock.files.items() if drift.is_kept(root / p, f)))
-    ejected = tuple(sorted(p for p, f in lock.files.items() if f.file_class == "ejected"))
-    if spec_file.spec_sha256(spec) != lock.spec_sha256:
-        found = [drift.Drift(SPEC_FILE, "spec"), *drift.find_edits(root, lock)]
-        return Checked(root, None, tuple(found), (), kept, ejected)
-    built = build_locked(root, spec, lock)
-    found = drift.find_drift(root, built.tree, lock)
-    if any(one.kind == "conflict" for one in found):  # what lies between marks is no file yet
-        return Checked(root, built, tuple(found), (), kept, ejected)
-    findings = judge(built, _disk_files(root, built.tree))
-    return Checked(root, built, tuple(found), findings, kept, ejected)
-
-
-def validate(root: Path) -> Checked:
-    """All rules on the files as they are, without comparing."""
-    spec, lock = load(root)
-    built = build_locked(root, spec, lock)
-    findings = judge(built, _disk_files(root, built.tree))
-    return Checked(root, built, (), findings)
 
 
 def eject(root: Path, path: str) -> None:

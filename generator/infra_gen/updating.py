@@ -14,15 +14,16 @@ from infra_gen.knowledge.models import MODEL_FILE, document_of
 from infra_gen.lifecycle import edits, lock_file, spec_file, undo, writing
 from infra_gen.lifecycle.changes import Changes, find_changes
 from infra_gen.lifecycle.edits import BASE_DIR, Reconciled
-from infra_gen.lifecycle.journal import fingerprint
+from infra_gen.lifecycle.inputs import input_hashes
+from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.lock import Lock, Resolved
 from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
 from infra_gen.resources import data_dir
 
-_SCHEMA_FILE = f"{writing.STATE_DIR}/spec.schema.json"
-_IGNORE_FILE = f"{writing.STATE_DIR}/.gitignore"
-_ATTRIBUTES_FILE = f"{writing.STATE_DIR}/.gitattributes"
+_SCHEMA_FILE = f"{STATE_DIR}/spec.schema.json"
+_IGNORE_FILE = f"{STATE_DIR}/.gitignore"
+_ATTRIBUTES_FILE = f"{STATE_DIR}/.gitattributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,15 @@ def _model_document(built: Built) -> dict[str, File]:
 
 
 def with_state(
-    built: Built, found: Reconciled | None = None, before: Lock | None = None
+    built: Built,
+    inputs: Mapping[str, str],
+    found: Reconciled | None = None,
+    before: Lock | None = None,
 ) -> FileTree:
     """The deployment's files with lock, schema and pristine copies.
 
-    `found` holds the files with their edits, `before` the lock that says which are ejected.
+    `inputs` are hashes of the spec and what it names. `found` holds the files with their edits,
+    `before` the lock that says which are ejected.
     """
     ejected = {
         path: locked
@@ -93,8 +98,15 @@ def with_state(
         if locked.file_class == "ejected"
     }
     rendered = {path: file for path, file in built.tree.items() if path not in ejected}
+    model = _model_document(built)
     lock = lock_file.make_lock(
-        built.spec, built.plan, built.stack, FileTree(rendered), store.knowledge_sha256()
+        built.spec,
+        built.plan,
+        built.stack,
+        FileTree(rendered),
+        knowledge=store.knowledge_sha256(),
+        findings=built.findings,
+        inputs={**inputs, **{path: file.sha256 for path, file in model.items()}},
     ).with_files(found.edited if found else {}, ejected)
     schema = (data_dir("presets") / "schemas" / "spec.schema.json").read_text("utf-8")
     state = {
@@ -105,7 +117,7 @@ def with_state(
             "/pending/\n/journal.json\n/undo/\n"
         ),
         _ATTRIBUTES_FILE: File("base/** linguist-generated\n"),
-        **_model_document(built),
+        **model,
     }
     base = {
         f"{BASE_DIR}/{path}": File(file.text)
@@ -185,7 +197,8 @@ def prepare(root: Path, *, replan: bool = False, discard_edits: bool = False) ->
         built = replace(built, findings=judge(built, texts))
     if built.errors:
         raise FindingsError(built.findings)
-    changes = find_changes(root, with_state(built, found, lock), lock)
+    tree = with_state(built, input_hashes(root, spec), found, lock)
+    changes = find_changes(root, tree, lock)
     return Prepared(root, built, lock, found, changes)
 
 
@@ -235,4 +248,4 @@ def abort(root: Path) -> tuple[str, ...]:
     writing.recover(root)
     back = undo.undoing(root)
     writing.apply_changes(root, back.write, back.delete, back.seen)
-    return tuple(sorted(path for path in back.write if not path.startswith(writing.STATE_DIR)))
+    return tuple(sorted(path for path in back.write if not path.startswith(STATE_DIR)))

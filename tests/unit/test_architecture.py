@@ -37,9 +37,10 @@ ALLOWED: dict[str, set[str]] = {
     "updating.py": {
         "building", "model", "errors", "resources", "knowledge", "lifecycle",
     },
+    "checking.py": {"building", "updating", "errors", "knowledge", "lifecycle", "model"},
     "api.py": {
-        "updating", "building", "model", "errors", "resources", "knowledge", "plan", "engines", "stack",
-        "targets", "rules", "lifecycle",
+        "updating", "checking", "building", "model", "errors", "resources", "knowledge", "plan",
+        "engines", "stack", "targets", "rules", "lifecycle",
     },
     "detect": {"errors", "knowledge", "render"},
     "catalogue": {"model", "errors", "knowledge", "plan", "targets", "rules"},
@@ -55,8 +56,9 @@ WRITERS = {
     "detect/saving.py",  # one file into a folder that is no deployment
 }
 READERS = WRITERS | {
-    "api.py",  # the files that rules judge
+    "checking.py",  # the files that rules judge
     "cli/completion.py",  # names of presets, without validating one
+    "cli/reports.py",  # whether the place of an error is a file
     "cli/options.py",  # whether --model names a folder
     "detect/commands.py",  # asks the machine's own tools and /proc, /sys
     "knowledge/tables.py",
@@ -68,13 +70,16 @@ READERS = WRITERS | {
     "knowledge/models.py",
     "knowledge/store.py",
     "lifecycle/changes.py",
+    "lifecycle/discovery.py",
     "lifecycle/drift.py",
     "lifecycle/edits.py",
     "lifecycle/ejecting.py",
     "lifecycle/journal.py",
     "lifecycle/lock_file.py",
     "lifecycle/spec_file.py",
+    "lifecycle/inputs.py",
     "lifecycle/undo.py",
+    "lifecycle/untouched.py",
     "render/text.py",  # Jinja's loader
     "resources.py",
     "updating.py",  # the spec's JSON Schema, whether there is a deployment

@@ -159,6 +159,9 @@ def test_files_that_another_version_wrote_are_stale_not_edited(chat: Path) -> No
     digest = hashlib.sha256((chat / "README.md").read_bytes()).hexdigest()
     document["files"]["README.md"]["sha256"] = digest
     lock.write_text(json.dumps(document), "utf-8")
+    assert kinds(chat) == {"README.md": "lock"}, "nothing moved but the lock itself"
+    document["generator"] = "infra-gen 0.0.9"
+    lock.write_text(json.dumps(document), "utf-8")
     assert kinds(chat) == {"README.md": "stale"}
     assert api.update(chat).written == ("README.md",)
     assert kinds(chat) == {}

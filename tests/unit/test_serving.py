@@ -144,10 +144,9 @@ class TestOffline:
         made = built(engine="vllm", offline=OFFLINE)
         root = tmp_path / "chat"
         api.write_new(made, root)
-        checked = api.check(root)
-        assert not checked.drift
-        assert checked.built is not None
-        assert checked.built.plan.model_id == "qwen3-8b"
+        assert not api.check(root, full=True).drift
+        spec, lock = api.load(root)
+        assert api.build_locked(root, spec, lock).plan.model_id == "qwen3-8b"
 
     def test_ollama_makes_its_model_from_the_file(self) -> None:
         made = built(engine="ollama", offline=OFFLINE)

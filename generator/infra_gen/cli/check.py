@@ -2,58 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from infra_gen.api import Checked
 
 HELP = """Compare deployments with what their spec and lock render, and judge them by every rule.
 
 \b
   infra-gen check
   infra-gen check deploy/chat deploy/search
+  infra-gen check --format github
 
-Writes nothing but what a killed command left unfinished. Exit codes: 0 clean, 2 drift (with a
-unified diff and the command that mends it), 3 findings, 4 the spec or lock is wrong, 5 the locked
-plan no longer fits.
+Without folders: every infra-gen.yaml below, but what .gitignore excludes. Writes nothing but what a
+killed command left unfinished. Files that a newer infra-gen would write otherwise are a warning,
+with --strict an error. Exit codes: 0 clean, 2 drift (with a unified diff and the command that mends
+it), 3 findings, 4 a spec or lock is wrong, 5 a locked plan no longer fits.
 """
+
+
+class Format(StrEnum):
+    """How the outcome is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
 
 
 def check(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default here.")
+        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default: all below.")
     ] = None,
     show_diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Print diffs.")] = True,
+    form: Annotated[
+        Format, typer.Option("--format", help="For people, scripts, GitHub, code scanning.")
+    ] = Format.TEXT,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A newer infra-gen's other output is an error.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Render all, also what no byte changed of.")
+    ] = False,
 ) -> int:
     """Check every folder; the gravest outcome is the exit code."""
-    from infra_gen.errors import ExitCode, InfraGenError
-
-    gravest = [ExitCode.BAD_SPEC, ExitCode.DOES_NOT_FIT, ExitCode.FINDINGS, ExitCode.DRIFT]
-    outcomes: list[int] = []
-    for root in directories or [Path()]:
-        try:
-            outcomes.append(_check_one(root, show_diff=show_diff))
-        except InfraGenError as error:
-            for line in error.lines():
-                typer.echo(line, err=True)
-            outcomes.append(error.exit_code)
-    for code in [*gravest, ExitCode.USAGE]:
-        if code in outcomes:
-            return code
-    return ExitCode.CLEAN
-
-
-def _check_one(root: Path, *, show_diff: bool) -> int:
     from infra_gen import api
+
+    found = api.check_many(_folders(directories), full=full)
+    if form is Format.TEXT:
+        return _as_text(found, show_diff=show_diff, strict=strict)
+    return _as_document(list(found), form, strict=strict)
+
+
+def _folders(directories: list[Path] | None) -> list[Path]:
+    from infra_gen.errors import UsageError
+    from infra_gen.lifecycle.discovery import find_deployments
+    from infra_gen.model.spec import SPEC_FILE
+
+    if directories:
+        return directories
+    found = list(find_deployments(Path()))
+    if not found:
+        raise UsageError(f"no {SPEC_FILE} here or below", hint="infra-gen new makes a deployment")
+    return found
+
+
+def _gravest(outcomes: Iterable[int]) -> int:
+    from infra_gen.errors import ExitCode
+
+    order = [
+        ExitCode.BAD_SPEC, ExitCode.DOES_NOT_FIT, ExitCode.FINDINGS, ExitCode.DRIFT, ExitCode.USAGE,
+    ]  # fmt: skip
+    seen = set(outcomes)
+    return next((code for code in order if code in seen), ExitCode.CLEAN)
+
+
+def _as_text(found: Iterator[Checked], *, show_diff: bool, strict: bool) -> int:
     from infra_gen.cli import printing
     from infra_gen.errors import ExitCode
 
-    checked = api.check(root)
-    printing.drift(checked, show_diff=show_diff)
-    printing.findings(checked.findings)
-    if any(f.counts for f in checked.findings):
-        return ExitCode.FINDINGS
-    if checked.drift:
-        return ExitCode.DRIFT
-    typer.echo(f"{root}: clean")
-    return ExitCode.CLEAN
+    outcomes: list[int] = []
+    for checked in found:
+        for line in checked.error.lines if checked.error else ():
+            typer.echo(line, err=True)
+        printing.drift(checked, show_diff=show_diff, strict=strict)
+        printing.findings(checked.findings)
+        outcomes.append(checked.exit_code(strict=strict))
+        if outcomes[-1] == ExitCode.CLEAN:
+            typer.echo(f"{checked.root}: clean")
+    if len(outcomes) > 1:
+        clean = outcomes.count(ExitCode.CLEAN)
+        typer.echo(f"{len(outcomes)} deployments, {clean} clean")
+    return _gravest(outcomes)
+
+
+def _as_document(found: list[Checked], form: Format, *, strict: bool) -> int:
+    from infra_gen.cli import reports
+
+    code = _gravest(int(checked.exit_code(strict=strict)) for checked in found)
+    all_entries = [one for checked in found for one in reports.entries(checked, strict=strict)]
+    if form is Format.JSON:
+        typer.echo(reports.as_json(found, code, strict=strict))
+    elif form is Format.SARIF:
+        typer.echo(reports.sarif(all_entries))
+    else:
+        for line in reports.github(all_entries):
+            typer.echo(line)
+    return code

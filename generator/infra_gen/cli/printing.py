@@ -195,11 +195,14 @@ def findings_json(found: Sequence[Finding]) -> None:
     typer.echo(json.dumps([asdict(one) for one in found], indent=2))
 
 
-def drift(checked: Checked, *, show_diff: bool) -> None:
+def drift(checked: Checked, *, show_diff: bool, strict: bool) -> None:
     """Every path that differs, its diff, and the command that mends it."""
     for one in checked.drift:
         line = f":{one.line}" if one.line else ""
-        typer.echo(f"{checked.root / one.path}{line}: {EXPLANATIONS[one.kind]}")
+        label = ""
+        if one.kind == "stale" and not strict:
+            label = typer.style("warning", fg=_COLOURS["warning"]) + ": "
+        typer.echo(f"{checked.root / one.path}{line}: {label}{EXPLANATIONS[one.kind]}")
         if show_diff and one.diff:
             typer.echo(one.diff, nl=False)
     for path in checked.edited:

@@ -14,7 +14,7 @@ from infra_gen.knowledge.machines import resolve_machine, with_memory
 from infra_gen.model.hardware import USUAL_ACCELERATOR
 from infra_gen.model.plan import Machine
 from infra_gen.model.profile import InlineDevice, Profile
-from infra_gen.model.spec import HardwareNodes, Spec
+from infra_gen.model.spec import HardwareNodes, Spec, is_file_word
 
 _MAX_BYTES = 100_000
 # What a desktop keeps on a card that nothing is known of.
@@ -43,11 +43,6 @@ def machine_of(spec: Spec, base: Path, pinned: str | None = None) -> Machine:
 def _as_locked(asked: Machine, pinned: str | None, base: Path) -> Machine:
     """The locked machine; the same one as asked for keeps what was assumed when it was named."""
     return asked if pinned in (None, asked.id) else from_word(str(pinned), base)
-
-
-def is_file_word(word: str) -> bool:
-    """Whether the word names a profile file rather than a preset."""
-    return word.startswith(("/", "./", "../", "~")) or word.lower().endswith((".yaml", ".yml"))
 
 
 def from_word(word: str, base: Path) -> Machine:

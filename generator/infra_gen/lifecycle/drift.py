@@ -15,7 +15,7 @@ from infra_gen.lifecycle.merging import conflict_lines
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock, LockedFile
 
-Kind = Literal["edited", "missing", "stale", "mode", "spec", "orphan", "conflict"]
+Kind = Literal["edited", "missing", "stale", "mode", "spec", "orphan", "conflict", "lock"]
 
 EXPLANATIONS: dict[Kind, str] = {
     "edited": "edited by hand",
@@ -24,6 +24,7 @@ EXPLANATIONS: dict[Kind, str] = {
     "mode": "its executable bit changed",
     "spec": "changed, but the deployment was not regenerated from it",
     "orphan": "no longer part of the deployment",
+    "lock": "the lock says other than the file: it was edited and nothing regenerated",
     "conflict": "an update left a conflict that is not resolved",
 }
 
@@ -74,14 +75,17 @@ def is_kept(place: Path, locked: LockedFile) -> bool:
     return locked.edited is not None and disk_sha256(place) == locked.edited
 
 
-def find_drift(root: Path, rendered: Mapping[str, File], lock: Lock) -> list[Drift]:
-    """Compare every managed file; seeded, ejected and your own files are never drift."""
+def find_drift(root: Path, rendered: Mapping[str, File], lock: Lock, *, moved: bool) -> list[Drift]:
+    """Compare every managed file; seeded, ejected and your own files are never drift.
+
+    `moved`: infra-gen or its knowledge changed since they were written, and so may the render.
+    """
     found = []
     for path, file in sorted(rendered.items()):
         locked = lock.files.get(path)
         if file.file_class == "seeded" or (locked and locked.file_class == "ejected"):
             continue
-        found.extend(_compare(root, path, file, locked))
+        found.extend(_compare(root, path, file, locked, moved=moved))
     for path, locked in sorted(lock.files.items()):
         if path not in rendered and locked.file_class == "managed" and (root / path).exists():
             found.append(Drift(path, "orphan"))
@@ -100,7 +104,9 @@ def find_edits(root: Path, lock: Lock) -> list[Drift]:
     return found
 
 
-def _compare(root: Path, path: str, file: File, locked: LockedFile | None) -> list[Drift]:
+def _compare(
+    root: Path, path: str, file: File, locked: LockedFile | None, *, moved: bool
+) -> list[Drift]:
     place = root / path
     have = disk_sha256(place)
     if have is None and os.path.lexists(place):
@@ -108,13 +114,15 @@ def _compare(root: Path, path: str, file: File, locked: LockedFile | None) -> li
     if have is None:
         return [Drift(path, "missing", _diff(path, "", file.text))]
     if have != file.sha256:
-        return _differing(place, path, file, locked)
+        return _differing(place, path, file, locked, moved=moved)
     if is_executable(place) != file.executable and os.name == "posix":
         return [Drift(path, "mode")]
     return []
 
 
-def _differing(place: Path, path: str, file: File, locked: LockedFile | None) -> list[Drift]:
+def _differing(
+    place: Path, path: str, file: File, locked: LockedFile | None, *, moved: bool
+) -> list[Drift]:
     text = place.read_bytes().decode("utf-8", errors="replace")
     kept = locked is not None and is_kept(place, locked)
     lines = conflict_lines(text) if kept else ()
@@ -123,4 +131,5 @@ def _differing(place: Path, path: str, file: File, locked: LockedFile | None) ->
     if kept and locked and locked.sha256 == file.sha256:
         return []
     known = locked is not None and (kept or locked.sha256 == disk_sha256(place))
-    return [Drift(path, "stale" if known else "edited", _diff(path, text, file.text))]
+    kind: Kind = ("stale" if moved else "lock") if known else "edited"
+    return [Drift(path, kind, _diff(path, text, file.text))]

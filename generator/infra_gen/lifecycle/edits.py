@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra_gen.errors import SpecError
-from infra_gen.lifecycle.journal import fingerprint
+from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
 from infra_gen.lifecycle.merging import conflict_lines, merge
-from infra_gen.lifecycle.writing import STATE_DIR
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock, LockedFile
 

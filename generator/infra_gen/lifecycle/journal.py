@@ -18,6 +18,9 @@ from typing import Any
 from infra_gen.errors import SpecError
 from infra_gen.model.filetree import safe_path
 
+STATE_DIR = ".infra-gen"
+PENDING = "pending"
+JOURNAL = "journal.json"
 _STAGED = re.compile(r"\d{5}")
 
 
@@ -30,6 +33,12 @@ def fingerprint(place: Path) -> str | None:
     if not place.is_file():
         return "not a file"
     return hashlib.sha256(place.read_bytes()).hexdigest()
+
+
+def unfinished(root: Path) -> bool:
+    """Whether a killed command left something in `root` to finish or undo."""
+    state = root / STATE_DIR
+    return (state / JOURNAL).exists() or (state / PENDING).exists()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -13,10 +15,12 @@ from infra_gen import __version__
 from infra_gen.errors import SpecError
 from infra_gen.lifecycle.spec_file import read_text, spec_sha256
 from infra_gen.model.filetree import FileTree, safe_path
+from infra_gen.model.finding import Finding
 from infra_gen.model.lock import (
     AllowedFinding,
     Lock,
     LockedFile,
+    LockedFinding,
     LockedImage,
     Resolved,
     ResolvedParallelism,
@@ -61,12 +65,22 @@ def _images(stack: Stack) -> tuple[LockedImage, ...]:
     )
 
 
-def make_lock(spec: Spec, plan: Plan, stack: Stack, tree: FileTree, knowledge: str) -> Lock:
+def make_lock(
+    spec: Spec,
+    plan: Plan,
+    stack: Stack,
+    tree: FileTree,
+    *,
+    knowledge: str,
+    findings: tuple[Finding, ...],
+    inputs: Mapping[str, str],
+) -> Lock:
     """The lock for a tree about to be written."""
     return Lock(
         generator=f"infra-gen {__version__}",
         spec_sha256=spec_sha256(spec),
         knowledge_sha256=knowledge,
+        inputs=dict(inputs),
         resolved=resolved_of(plan),
         images=_images(stack),
         files={
@@ -74,12 +88,31 @@ def make_lock(spec: Spec, plan: Plan, stack: Stack, tree: FileTree, knowledge: s
             for path, f in tree.items()
         },
         allowed=tuple(AllowedFinding(rule=a.rule, reason=a.reason) for a in spec.allow),
+        findings=tuple(LockedFinding(**asdict(finding)) for finding in findings),
     )
 
 
+def _sealed(document: Mapping[str, object]) -> str:
+    """The seal of a lock: a hash over everything else that it says."""
+    rest = {key: value for key, value in document.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(rest, indent=2).encode()).hexdigest()
+
+
 def lock_text(lock: Lock) -> str:
-    """The lock as JSON, keys in the record's order, files sorted."""
-    return json.dumps(lock.model_dump(mode="json", by_alias=True), indent=2) + "\n"
+    """The lock as JSON, keys in the record's order, files sorted, sealed."""
+    document = lock.model_dump(mode="json", by_alias=True)
+    return json.dumps({**document, "seal": _sealed(document)}, indent=2) + "\n"
+
+
+def read_sealed(path: Path) -> dict[str, Any] | None:
+    """The document of an untouched lock, unchecked; None where it is anything else."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or document.get("seal") != _sealed(document):
+        return None
+    return document
 
 
 def read_lock(path: Path) -> Lock:

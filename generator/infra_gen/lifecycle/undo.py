@@ -14,8 +14,7 @@ from typing import Any
 
 from infra_gen.errors import EditedError, SpecError, UsageError
 from infra_gen.lifecycle.drift import is_executable
-from infra_gen.lifecycle.journal import fingerprint
-from infra_gen.lifecycle.writing import STATE_DIR
+from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
 from infra_gen.model.filetree import File, safe_path
 
 UNDO_DIR = f"{STATE_DIR}/undo"

@@ -19,18 +19,19 @@ from pathlib import Path
 
 from infra_gen.errors import EditedError, UsageError
 from infra_gen.lifecycle.journal import (
+    JOURNAL,
+    PENDING,
+    STATE_DIR,
     Step,
     damaged,
     fingerprint,
     journal_text,
     read_journal,
     steps_of,
+    unfinished,
 )
 from infra_gen.model.filetree import File, safe_path
 
-STATE_DIR = ".infra-gen"
-_PENDING = "pending"
-_JOURNAL = "journal.json"
 _FOLDERS = "folders.json"
 _STAGE_MARK = ".infra-gen-new-"
 _UNCHANGED = "nothing was changed; free space or fix permissions, then run it again"
@@ -175,7 +176,7 @@ def apply_changes(
 
 def _apply(root: Path, write: Mapping[str, File], steps: tuple[Step, ...]) -> None:
     state = _state(root)
-    pending = state / _PENDING
+    pending = state / PENDING
     try:
         _make_folders(pending)
         _write_file(pending / _FOLDERS, File(json.dumps(_missing_folders(root, write))))
@@ -183,12 +184,12 @@ def _apply(root: Path, write: Mapping[str, File], steps: tuple[Step, ...]) -> No
             if step.staged:
                 _write_file(pending / step.staged, write[step.path])
         _check_places(root, write)
-        _write_file(pending / _JOURNAL, File(journal_text(steps)))
+        _write_file(pending / JOURNAL, File(journal_text(steps)))
         _sync_dir(pending)
     except BaseException:
         _undo(root)
         raise
-    (pending / _JOURNAL).replace(state / _JOURNAL)
+    (pending / JOURNAL).replace(state / JOURNAL)
     _sync_dir(state)
     _finish(root)
 
@@ -229,8 +230,7 @@ def recover(root: Path) -> bool:
     state = root / STATE_DIR
     if not state.is_dir() or state.is_symlink():
         return False
-    unfinished = (state / _JOURNAL).exists() or (state / _PENDING).exists()
-    if not unfinished and any(state.iterdir()):
+    if not unfinished(root) and any(state.iterdir()):
         return False
     with _as_user_error(root, _UNFINISHED), _locked(root):
         return _finish(root)
@@ -238,7 +238,7 @@ def recover(root: Path) -> bool:
 
 def _finish(root: Path) -> bool:
     state = _state(root)
-    journal, pending = state / _JOURNAL, state / _PENDING
+    journal, pending = state / JOURNAL, state / PENDING
     if not journal.is_file():
         found = pending.is_dir()
         _undo(root)
@@ -285,7 +285,7 @@ def _drop_empty(root: Path, folder: Path) -> None:
 def _undo(root: Path) -> None:
     """Throw away what was staged, and the empty folders made for it."""
     state = root / STATE_DIR
-    pending = state / _PENDING
+    pending = state / PENDING
     with suppress(OSError, ValueError, TypeError):
         for folder in reversed(json.loads((pending / _FOLDERS).read_text("utf-8"))):
             with suppress(OSError):  # not empty, or never made

@@ -72,6 +72,20 @@ class LockedFile(Record):
         return document
 
 
+class LockedFinding(Record):
+    """What rules had to say when the files were written; errors among them were allowed."""
+
+    rule: str
+    severity: Literal["error", "warning", "info"]
+    confidence: Literal["high", "medium", "low"]
+    file: str
+    line: int | None
+    key_path: str | None
+    message: str
+    fix: str
+    allowed: str | None
+
+
 class AllowedFinding(Record):
     """A finding the spec allows, with the reason written there."""
 
@@ -80,7 +94,11 @@ class AllowedFinding(Record):
 
 
 class Lock(Record):
-    """The whole lock file."""
+    """The whole lock file.
+
+    `inputs` are hashes of what else was read, by path: the spec and what it names. `seal` is a hash
+    over all the rest of the file: with it, an untouched deployment is known without rendering it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="infra-gen.lock")
 
@@ -88,10 +106,13 @@ class Lock(Record):
     generator: str
     spec_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     knowledge_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    inputs: dict[str, str] = Field(default_factory=dict)
     resolved: Resolved
     images: tuple[LockedImage, ...] = ()
     files: dict[str, LockedFile] = Field(default_factory=dict)
     allowed: tuple[AllowedFinding, ...] = ()
+    findings: tuple[LockedFinding, ...] = ()
+    seal: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
     def with_files(self, edited: Mapping[str, str], ejected: Mapping[str, LockedFile]) -> Lock:
         """The same lock with hashes of kept edits, and the files that are no longer infra-gen's."""

@@ -37,6 +37,11 @@ class EngineChoice(Record):
     version: str | None = None
 
 
+def is_file_word(word: str) -> bool:
+    """Whether the word names a profile file rather than a preset."""
+    return word.startswith(("/", "./", "../", "~")) or word.lower().endswith((".yaml", ".yml"))
+
+
 class Load(Record):
     """Who uses the server. A user is a person in an active session.
 

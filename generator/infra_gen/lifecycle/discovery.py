@@ -1,0 +1,79 @@
+"""Every deployment below a folder, by its spec, as version control would see it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra_gen.model.spec import SPEC_FILE
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+_IGNORE = ".gitignore"
+# Nobody keeps deployments there, and they can be huge.
+_NEVER = frozenset({".git", ".infra-gen", ".venv", "node_modules"})
+_Rules = tuple[tuple[str, "GitIgnoreSpec"], ...]
+
+
+def _rules_in(folder: Path) -> GitIgnoreSpec | None:
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - only where there is a file to read
+
+    try:
+        lines = (folder / _IGNORE).read_bytes().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return GitIgnoreSpec.from_lines(lines)
+
+
+def _above(top: Path) -> _Rules:
+    """Rules of the folders above `top` in the same repository, outermost first."""
+    found = []
+    for folder in (top, *top.parents):
+        if folder != top:
+            rules = _rules_in(folder)
+            if rules:
+                found.append((str(folder), rules))
+        if (folder / ".git").exists():
+            return tuple(reversed(found))
+    return ()
+
+
+def _ignored(path: str, rules: _Rules, *, folder: bool) -> bool:
+    """The innermost rule that speaks of the path decides; a trailing slash marks folders."""
+    for base, spec in reversed(rules):
+        said = spec.check_file(os.path.relpath(path, base) + ("/" if folder else "")).include
+        if said is not None:
+            return bool(said)
+    return False
+
+
+def find_deployments(top: Path) -> Iterator[Path]:
+    """Folders at or below `top` with a spec, sorted; what .gitignore excludes is not entered.
+
+    Links to folders are not followed. Raises OSError when `top` cannot be read.
+    """
+    root = top.absolute()
+    os.scandir(root).close()
+    yield from _below(root, top, _above(root))
+
+
+def _below(folder: Path, shown: Path, rules: _Rules) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            inside = sorted(entries, key=lambda entry: entry.name)
+    except OSError:  # vanished, or closed to us: no deployment of ours
+        return
+    if any(entry.name == _IGNORE for entry in inside):
+        own = _rules_in(folder)
+        rules = (*rules, (str(folder), own)) if own else rules
+    names = {entry.name for entry in inside}
+    if SPEC_FILE in names and not _ignored(str(folder / SPEC_FILE), rules, folder=False):
+        yield shown
+    for entry in inside:
+        if entry.name in _NEVER or not entry.is_dir(follow_symlinks=False):
+            continue
+        if not _ignored(entry.path, rules, folder=True):
+            yield from _below(Path(entry.path), shown / entry.name, rules)

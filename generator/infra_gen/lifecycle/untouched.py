@@ -1,0 +1,78 @@
+"""Whether a deployment is byte for byte as it was written, from the same knowledge.
+
+Same spec, lock, knowledge and infra-gen render the same bytes, so then nothing has to be rendered to
+know that nothing drifted, and what the rules said still holds. Anything that is not as the sealed lock
+says, down to one executable bit, is left to the full comparison.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra_gen import __version__
+from infra_gen.lifecycle.inputs import hash_of
+from infra_gen.lifecycle.journal import unfinished
+from infra_gen.lifecycle.lock_file import read_sealed
+from infra_gen.lifecycle.merging import conflict_lines
+from infra_gen.model.finding import Finding
+from infra_gen.model.spec import LOCK_FILE
+
+GENERATOR = f"infra-gen {__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """What the lock of an untouched deployment says of it."""
+
+    findings: tuple[Finding, ...]
+    edited: tuple[str, ...]
+    ejected: tuple[str, ...]
+
+
+def untouched(root: Path, knowledge: str) -> Untouched | None:
+    """The lock's word on `root`; None where a full comparison is needed.
+
+    `knowledge` is the hash of what infra-gen knows now.
+    """
+    if unfinished(root):
+        return None
+    document = read_sealed(root / LOCK_FILE)
+    if document is None or document.get("generator") != GENERATOR:
+        return None
+    if document.get("knowledge_sha256") != knowledge or not document.get("inputs"):
+        return None
+    if any(hash_of(root / path) != digest for path, digest in document["inputs"].items()):
+        return None
+    files: Mapping[str, Mapping[str, Any]] = document["files"]
+    if not all(_as_locked(root / path, locked) for path, locked in files.items()):
+        return None
+    return Untouched(
+        findings=tuple(Finding(**row) for row in document["findings"]),
+        edited=tuple(sorted(path for path, locked in files.items() if locked.get("edited"))),
+        ejected=tuple(sorted(p for p, locked in files.items() if locked["class"] == "ejected")),
+    )
+
+
+def _as_locked(place: Path, locked: Mapping[str, Any]) -> bool:
+    if locked["class"] != "managed":
+        return True
+    try:
+        found = place.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        runs = bool(found.st_mode & stat.S_IXUSR)
+    except OSError:
+        return False
+    if os.name == "posix" and runs != locked["executable"]:
+        return False
+    have = hash_of(place)
+    if have == locked["sha256"]:
+        return True
+    if have is None or have != locked.get("edited"):
+        return False
+    return not conflict_lines(place.read_bytes().decode("utf-8", errors="replace"))
