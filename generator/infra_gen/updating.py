@@ -197,7 +197,8 @@ def prepare(root: Path, *, replan: bool = False, discard_edits: bool = False) ->
         built = replace(built, findings=judge(built, texts))
     if built.errors:
         raise FindingsError(built.findings)
-    tree = with_state(built, input_hashes(root, spec), found, lock)
+    _, bases = spec_file.spec_and_bases(root / SPEC_FILE)
+    tree = with_state(built, input_hashes(root, spec, bases), found, lock)
     changes = find_changes(root, tree, lock)
     return Prepared(root, built, lock, found, changes)
 

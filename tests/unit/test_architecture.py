@@ -76,7 +76,7 @@ READERS = WRITERS | {
     "lifecycle/ejecting.py",
     "lifecycle/journal.py",
     "lifecycle/lock_file.py",
-    "lifecycle/spec_file.py",
+    "lifecycle/spec_document.py",
     "lifecycle/inputs.py",
     "lifecycle/undo.py",
     "lifecycle/untouched.py",

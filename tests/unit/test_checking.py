@@ -81,7 +81,7 @@ class TestUntouched:
 
     def test_the_profile_that_the_spec_names_is_an_input(self, tmp_path: Path) -> None:
         (tmp_path / "machine.yaml").write_text("anything", "utf-8")
-        spec = Spec.model_validate({"version": 1, "name": "a", "hardware": "machine.yaml"})
+        spec = Spec.model_validate({"version": 1, "name": "chat", "hardware": "machine.yaml"})
         before = input_hashes(tmp_path, spec)
         assert set(before) == {"machine.yaml"}
         (tmp_path / "machine.yaml").write_text("other", "utf-8")

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from infra_gen import __version__
 from infra_gen.errors import SpecError
-from infra_gen.lifecycle.spec_file import read_text, spec_sha256
+from infra_gen.lifecycle.spec_document import read_text
+from infra_gen.lifecycle.spec_file import spec_sha256
 from infra_gen.model.filetree import FileTree, safe_path
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import (

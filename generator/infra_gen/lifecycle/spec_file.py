@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +13,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from infra_gen.errors import SpecError, UsageError, did_you_mean
+from infra_gen.lifecycle.spec_document import Layer, merged, place, read_layers
 from infra_gen.model.names import ENGINE_NAMES, TARGET_NAMES, one_of
 from infra_gen.model.spec import Spec, reserved
 from infra_gen.render.yamldoc import Noted, dump
 
-_MAX_BYTES = 100_000  # a spec is a page; more is a mistake or an attack
-_MAX_NODES, _MAX_DEPTH = 5_000, 20  # aliases can make much of little
-_MAX_OPEN = 500  # brackets, or dashes on a line: the parser takes seconds to give up on thousands
 _SCHEMA_LINE = "# yaml-language-server: $schema=.infra-gen/spec.schema.json\n"
 
 _COMMENTS = {
@@ -71,96 +69,36 @@ def spec_text(spec: Spec) -> str:
 
 
 def read_spec(path: Path) -> Spec:
-    """The spec in `path`. SpecError with line and key for whatever is wrong."""
-    from ruamel.yaml import YAML  # noqa: PLC0415 - 30 ms that `--help` need not pay
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-
-    text = read_text(path, _MAX_BYTES)
-    _refuse_early(text, path)
-    try:
-        document = YAML(typ="rt").load(text)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line_number = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", "unreadable")
-        raise SpecError(f"not valid YAML: {problem}", where=f"{path}{line_number}") from error
-    except (ValueError, RecursionError) as error:
-        raise SpecError(f"not readable: {error}", where=str(path)) from error
-    if not isinstance(document, Mapping):
-        raise SpecError("the spec is not a mapping of keys", where=str(path))
-    return _validated(document, path)
+    """The spec in `path`, over what it extends. SpecError with line and key for whatever is wrong."""
+    return spec_and_bases(path)[0]
 
 
-def _refuse_early(text: str, path: Path) -> None:
-    """What the parser would report badly, or only after seconds."""
-    opened = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")):
-            raise SpecError(
-                "a merge conflict is not resolved", where=f"{path}:{number}",
-                hint="keep one side and remove the marks",
-            )  # fmt: skip
-        opened += line.count("[") + line.count("{")
-        if opened > _MAX_OPEN or line.count("- ") > _MAX_OPEN:
-            raise SpecError("nested too deeply for a spec", where=f"{path}:{number}")
+def spec_and_bases(path: Path) -> tuple[Spec, tuple[str, ...]]:
+    """The spec, and the files that it extends as seen from its folder, nearest first."""
+    layers = read_layers(path)
+    bases = tuple(os.path.relpath(layer.path, path.parent) for layer in layers[1:])
+    return _validated(layers), bases
 
 
-def read_text(path: Path, limit: int) -> str:
-    """The file as UTF-8 text; SpecError when it is missing, above `limit` bytes or not text."""
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise SpecError("not a regular file", where=str(path))
-        if found.st_size > limit:
-            raise SpecError("far larger than any spec or lock", where=str(path))
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise SpecError("no such file", where=str(path), hint="infra-gen new writes one") from error
-    except UnicodeDecodeError as error:
-        raise SpecError(f"not UTF-8 text: {error}", where=str(path)) from error
-    except OSError as error:
-        raise SpecError(f"cannot be read: {error.strerror}", where=str(path)) from error
-
-
-def _validated(document: Mapping[str, Any], path: Path) -> Spec:
+def _validated(layers: Sequence[Layer]) -> Spec:
+    document = merged(layers)
     version = document.get("version")
     if isinstance(version, bool):
-        raise SpecError(
-            f"version: {version} is not 1", where=f"{path}:{_line(document, ('version',))}"
-        )
+        raise SpecError(f"version: {version} is not 1", where=place(layers, ("version",)))
     if isinstance(version, int) and version > 1:
         raise SpecError(
             f"spec version {version} is newer than this infra-gen reads (1)",
-            where=f"{path}:{_line(document, ('version',))}",
+            where=place(layers, ("version",)),
             hint="upgrade infra-gen",
         )
-    _refuse_reserved(document, path)
+    _refuse_reserved(document, layers)
     try:
-        plain = _plain(document, [_MAX_NODES], _MAX_DEPTH)
-    except ValueError as error:
-        raise SpecError(str(error), where=str(path)) from error
-    try:
-        return Spec.model_validate(plain)
+        return Spec.model_validate(document)
     except ValidationError as error:
-        raise _spec_error(error, document, path) from error
+        raise _spec_error(error, layers) from error
 
 
-def _plain(node: Any, nodes_left: list[int], depth: int) -> Any:
-    """Round-trip containers as plain ones, so that validation sees lists and dicts.
-
-    Raises ValueError once aliases have unfolded to more than any spec holds.
-    """
-    nodes_left[0] -= 1
-    if nodes_left[0] < 0 or depth < 0:
-        raise ValueError("aliases unfold to more than any spec holds")
-    if isinstance(node, Mapping):
-        return {str(k): _plain(v, nodes_left, depth - 1) for k, v in node.items()}
-    if isinstance(node, list):
-        return [_plain(v, nodes_left, depth - 1) for v in node]
-    return node
-
-
-def _refuse_reserved(document: Mapping[str, Any], path: Path) -> None:
+def _refuse_reserved(document: Mapping[str, Any], layers: Sequence[Layer]) -> None:
     flat: dict[tuple[str, ...], Any] = {(k,): v for k, v in document.items()}
     for key, value in document.items():
         if isinstance(value, Mapping):
@@ -171,26 +109,9 @@ def _refuse_reserved(document: Mapping[str, Any], path: Path) -> None:
         if purpose and value is not None:
             raise SpecError(
                 f"{dotted} is reserved for {purpose}, which this version does not build yet",
-                where=f"{path}:{_line(document, keys)}",
+                where=place(layers, keys),
                 hint=f"remove {dotted}",
             )
-
-
-def _line(document: Any, keys: tuple[Any, ...]) -> int:
-    """Line of the deepest of `keys` that exists, counted from 1."""
-    line = 1
-    node = document
-    for key in keys:
-        position = getattr(node, "lc", None)
-        if position is None or not isinstance(node, Mapping | list):
-            break
-        try:
-            place = key if isinstance(node, Mapping) else int(key)
-            line = (position.key if isinstance(node, Mapping) else position.item)(place)[0] + 1
-            node = node[place]
-        except (KeyError, IndexError, TypeError, ValueError):
-            break
-    return line
 
 
 def _known_keys(loc: tuple[Any, ...]) -> list[str]:
@@ -260,13 +181,13 @@ def placed(error: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**error, "loc": (*error["loc"], key), "msg": rest, "input": given.get(key)}
 
 
-def _spec_error(error: ValidationError, document: Any, path: Path) -> SpecError:
+def _spec_error(error: ValidationError, layers: Sequence[Layer]) -> SpecError:
     errors = error.errors()
     # Of a union (engine: name or mapping) the shortest complaint is about the form that was written.
     first = placed(min(errors, key=lambda e: (e["type"] != "extra_forbidden", len(e["loc"]))))
     loc = tuple(first["loc"])
     dotted = key_path(loc)
-    where = f"{path}:{_line(document, tuple(dotted.split('.')))}"
+    where = place(layers, tuple(dotted.split(".")))
     if first["type"] == "extra_forbidden":
         hint = did_you_mean(str(loc[-1]), _known_keys(loc))
         return SpecError(f"unknown key {dotted!r}", where=where, hint=hint)

@@ -198,12 +198,26 @@ class Allow(Record):
     reason: str = Field(min_length=8)
 
 
+def _bases_may_hold_the_rest(schema: dict[str, Any]) -> None:
+    """For editors: a spec that extends another need not repeat what every spec must say."""
+    required = schema.pop("required")
+    schema["anyOf"] = [{"required": required}, {"required": ["extends"]}]
+
+
 class Spec(Record):
     """The whole spec. See docs/reference/spec.md for every key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="infra-gen.yaml")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        title="infra-gen.yaml",
+        json_schema_extra=_bases_may_hold_the_rest,
+    )
 
     version: Literal[1] = 1
+    extends: str | None = Field(
+        default=None, description="another spec, as seen from this file, that this one is laid over"
+    )
     name: Name
     hardware: Hardware
     model: str = Field(default="auto", min_length=1, max_length=400)
@@ -244,7 +258,6 @@ class Spec(Record):
 RESERVED_KEYS: dict[str, str] = {
     "kubernetes": "the kubernetes and helm targets",
     "patches": "patches on rendered documents",
-    "extends": "specs that extend another",
 }
 
 
