@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra_gen.building import Built, build, judge, plan
+from infra_gen.catalogue.engine_move import Consequence, Uses, consequences, flags_of
 from infra_gen.checking import Checked, check, check_many, validate
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.engines import engine_info
@@ -49,6 +50,7 @@ __all__ = [
     "check",
     "check_many",
     "eject",
+    "engine_move",
     "explain",
     "judge",
     "load",
@@ -78,6 +80,24 @@ def write_new(built: Built, root: Path) -> FileTree:
 def build_locked(root: Path, spec: Spec, lock: Lock) -> Built:
     """What `root` should hold, with the lock's choices; errors point at the files."""
     return build_at(root, spec, lock.resolved)
+
+
+def engine_move(prepared: Prepared) -> tuple[Consequence, ...]:
+    """What the engine's version that `prepared` brings means for what was deployed before."""
+    root, old = prepared.root, prepared.lock.resolved
+    new = prepared.built.plan
+    if new.engine != old.engine or new.engine_version == old.engine_version:
+        return ()
+    spec = spec_file.read_spec(root / SPEC_FILE)
+    before = build_at(root, spec, old)
+    argv, env = command_of(before.stack.service("engine"), before.stack)
+    uses = Uses(
+        flags=flags_of(argv),
+        own_flags=flags_of(spec.engine_args),
+        variables=frozenset(env),
+        texts=tuple(file.text for file in before.tree.values()),
+    )
+    return consequences(old.engine, old.engine_version, new.engine_version, uses)
 
 
 def eject(root: Path, path: str) -> None:

@@ -16,6 +16,7 @@ from infra_gen.lifecycle.changes import Changes, find_changes
 from infra_gen.lifecycle.edits import BASE_DIR, Reconciled
 from infra_gen.lifecycle.inputs import input_hashes
 from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
+from infra_gen.lifecycle.spec_edit import with_engine_version
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.lock import Lock, Resolved
 from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
@@ -172,18 +173,30 @@ def _plan_changes(old: Resolved, new: Resolved) -> tuple[tuple[str, str, str], .
     )
 
 
-def prepare(root: Path, *, replan: bool = False, discard_edits: bool = False) -> Prepared:
+def prepare(
+    root: Path,
+    *,
+    replan: bool = False,
+    discard_edits: bool = False,
+    engine_version: str | None = None,
+) -> Prepared:
     """The update of `root` from its spec, without writing.
+
+    `engine_version` is written into the spec first.
 
     From the lock; when the spec changed, what it leaves to infra-gen stays as it was chosen as long
     as that holds the new load; with `replan` everything is chosen anew. Raises ConflictError while
     conflicts of an earlier update are open, EditedError for edits that lines cannot say,
     FindingsError when rules forbid the result.
     """
-    spec, lock = load(root)
+    _, lock = load(root)
     still = {} if discard_edits else edits.open_conflicts(root, lock)
     if still:
         raise ConflictError(str(root), still)
+    text = None
+    if engine_version is not None:
+        text = with_engine_version(root / SPEC_FILE, lock.resolved.engine, engine_version)
+    spec, bases = spec_file.spec_and_bases(root / SPEC_FILE, text)
     pins: Resolved | None = lock.resolved
     if replan:
         pins = None
@@ -197,8 +210,10 @@ def prepare(root: Path, *, replan: bool = False, discard_edits: bool = False) ->
         built = replace(built, findings=judge(built, texts))
     if built.errors:
         raise FindingsError(built.findings)
-    _, bases = spec_file.spec_and_bases(root / SPEC_FILE)
-    tree = with_state(built, input_hashes(root, spec, bases), found, lock)
+    inputs = input_hashes(root, spec, bases)
+    rewritten = {} if text is None else {SPEC_FILE: File(text)}
+    inputs |= {path: file.sha256 for path, file in rewritten.items()}
+    tree = with_state(built, inputs, found, lock).merged(rewritten)
     changes = find_changes(root, tree, lock)
     return Prepared(root, built, lock, found, changes)
 
@@ -237,9 +252,17 @@ def carry_out(prepared: Prepared) -> Updated:
     return prepared.report()
 
 
-def update(root: Path, *, replan: bool = False, discard_edits: bool = False) -> Updated:
+def update(
+    root: Path,
+    *,
+    replan: bool = False,
+    discard_edits: bool = False,
+    engine_version: str | None = None,
+) -> Updated:
     """Regenerate `root` from its spec, keeping edits; see `prepare` for what stops it."""
-    return carry_out(prepare(root, replan=replan, discard_edits=discard_edits))
+    return carry_out(
+        prepare(root, replan=replan, discard_edits=discard_edits, engine_version=engine_version)
+    )
 
 
 def abort(root: Path) -> tuple[str, ...]:

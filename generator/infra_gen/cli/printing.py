@@ -16,6 +16,7 @@ from infra_gen.model.plan import counted
 
 if TYPE_CHECKING:
     from infra_gen.api import Checked, Prepared, Updated
+    from infra_gen.catalogue.engine_move import Consequence
     from infra_gen.model.finding import Finding
     from infra_gen.model.plan import Memory, Plan, Point
     from infra_gen.rules.contract import Rule
@@ -218,6 +219,17 @@ def drift(checked: Checked, *, show_diff: bool, strict: bool) -> None:
         typer.echo(
             "it keeps the edits; --discard-edits drops them, infra-gen eject makes the file yours"
         )
+
+
+def engine_move(found: Sequence[Consequence]) -> None:
+    """What another version of the engine means, what a person has to decide first."""
+    if not found:
+        return
+    _heading("What means something else in that version")
+    for one in found:
+        label = typer.style("decide", fg="yellow") + ": " if one.decide else ""
+        typer.echo(f"  {label}{one.name}: {one.what}")
+    typer.echo("")
 
 
 def updated(done: Updated) -> None:

@@ -11,10 +11,12 @@ HELP = """Regenerate a deployment after its infra-gen.yaml changed.
 
 \b
   infra-gen update chat
+  infra-gen update chat --engine-version 0.33.0
   infra-gen update chat --abort
 
 When the spec changed, engine and model stay as long as they hold the new load; --replan chooses all
-anew. Prints old -> new.
+anew. --engine-version writes that version into the spec and says which flags, defaults and metrics
+that this deployment depends on mean something else. Prints old -> new.
 Edits of yours in its files are kept: merged with what changed, and recorded in the lock. Where both
 changed the same lines, both stay in the file between marks; resolve them, or take the whole update
 back with --abort. Exit codes: 0 done, 2 conflicts (the files say where), 3 findings, 4 the spec or
@@ -28,6 +30,9 @@ def update(
     discard_edits: Annotated[
         bool, typer.Option("--discard-edits", help="Overwrite files edited by hand.")
     ] = False,
+    engine_version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Move to this version of the engine.")
+    ] = None,
     abort: Annotated[
         bool, typer.Option("--abort", help="Take back an update that left conflicts.")
     ] = False,
@@ -38,14 +43,18 @@ def update(
     from infra_gen.errors import ExitCode, FindingsError, UsageError
 
     if abort:
-        if replan or discard_edits:
+        if replan or discard_edits or engine_version:
             raise UsageError("--abort takes an update back; it goes with no other option")
         printing.restored(directory, api.abort(directory))
         return ExitCode.CLEAN
     try:
-        updated = api.update(directory, replan=replan, discard_edits=discard_edits)
+        prepared = api.prepare(
+            directory, replan=replan, discard_edits=discard_edits, engine_version=engine_version
+        )
     except FindingsError as error:
         printing.findings(error.findings)
         raise
+    printing.engine_move(api.engine_move(prepared))
+    updated = api.carry_out(prepared)
     printing.updated(updated)
     return ExitCode.DRIFT if updated.conflicts else ExitCode.CLEAN

@@ -27,12 +27,12 @@ class Layer:
     plain: Mapping[str, Any]
 
 
-def read_layers(path: Path) -> tuple[Layer, ...]:
-    """The spec in `path` and what it extends, nearest first.
+def read_layers(path: Path, text: str | None = None) -> tuple[Layer, ...]:
+    """The spec in `path` and what it extends, nearest first; `text` stands in for the file's own.
 
     `extends` is a path as seen from the file that says it. SpecError names file and line.
     """
-    layers = [_layer(path)]
+    layers = [_layer(path, text)]
     while True:
         last = layers[-1]
         base = last.plain.get(EXTENDS)
@@ -105,11 +105,16 @@ def _depth(node: Any, keys: tuple[Any, ...]) -> int:
     return len(keys)
 
 
-def _layer(path: Path) -> Layer:
+def read_spec_text(path: Path) -> str:
+    """The text of the spec in `path`. SpecError where it is missing, too large or no text."""
+    return read_text(path, _MAX_BYTES)
+
+
+def parsed(text: str, path: Path) -> Mapping[str, Any]:
+    """The document that `text` says, with lines. SpecError names `path` and the line."""
     from ruamel.yaml import YAML  # noqa: PLC0415 - 30 ms that `--help` need not pay
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
-    text = read_text(path, _MAX_BYTES)
     _refuse_early(text, path)
     try:
         document = YAML(typ="rt").load(text)
@@ -122,6 +127,11 @@ def _layer(path: Path) -> Layer:
         raise SpecError(f"not readable: {error}", where=str(path)) from error
     if not isinstance(document, Mapping):
         raise SpecError("the spec is not a mapping of keys", where=str(path))
+    return document
+
+
+def _layer(path: Path, text: str | None = None) -> Layer:
+    document = parsed(read_spec_text(path) if text is None else text, path)
     try:
         plain = _plain(document, [_MAX_NODES], _MAX_DEPTH)
     except ValueError as error:

@@ -73,9 +73,12 @@ def read_spec(path: Path) -> Spec:
     return spec_and_bases(path)[0]
 
 
-def spec_and_bases(path: Path) -> tuple[Spec, tuple[str, ...]]:
-    """The spec, and the files that it extends as seen from its folder, nearest first."""
-    layers = read_layers(path)
+def spec_and_bases(path: Path, text: str | None = None) -> tuple[Spec, tuple[str, ...]]:
+    """The spec, and the files that it extends as seen from its folder, nearest first.
+
+    `text` stands in for what the file says.
+    """
+    layers = read_layers(path, text)
     bases = tuple(os.path.relpath(layer.path, path.parent) for layer in layers[1:])
     return _validated(layers), bases
 
