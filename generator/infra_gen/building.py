@@ -24,6 +24,7 @@ from infra_gen.model.spec import LOCK_FILE, Spec
 from infra_gen.model.stack import Stack
 from infra_gen.model.target import TargetKind
 from infra_gen.plan.planner import make_plan
+from infra_gen.render.patching import PatchError, can_be_patched, patched
 from infra_gen.rules import registry as rules
 from infra_gen.rules.deployment import read_deployment
 from infra_gen.rules.subject import Subject
@@ -178,7 +179,28 @@ def _check_allowed(spec: Spec) -> None:
 def _rendered(spec: Spec, base: Path, pins: Resolved | None) -> Built:
     """The deployment, not judged."""
     planned, facts, stack = _stacked(spec, base, pins)
-    return Built(spec, facts, planned, stack, TARGETS[planned.target].emit(stack), ())
+    tree = _patched(TARGETS[planned.target].emit(stack), spec)
+    return Built(spec, facts, planned, stack, tree, ())
+
+
+def _patched(tree: FileTree, spec: Spec) -> FileTree:
+    """The tree with the spec's patches, one after the other."""
+    files = dict(tree.files)
+    for number, patch in enumerate(spec.patches):
+        where = f"patches.{number}"
+        if patch.file not in files:
+            documents = [path for path in files if can_be_patched(path)]
+            hint = did_you_mean(patch.file, documents)
+            raise UsageError(f"no such file: {patch.file}", where=where, hint=hint)
+        operation = patch.model_dump(by_alias=True, exclude_unset=True, exclude={"file"})
+        try:
+            text = patched(patch.file, files[patch.file].text, operation)
+        except PatchError as error:
+            raise UsageError(
+                str(error), where=where, hint="the file is what infra-gen renders without it"
+            ) from error
+        files[patch.file] = replace(files[patch.file], text=text)
+    return FileTree(files) if spec.patches else tree
 
 
 def judge(built: Built, files: Mapping[str, str]) -> tuple[Finding, ...]:

@@ -12,11 +12,12 @@ from infra_gen.errors import ConflictError, EditedError, FindingsError, InfraGen
 from infra_gen.knowledge import store
 from infra_gen.knowledge.models import MODEL_FILE, document_of
 from infra_gen.lifecycle import edits, lock_file, spec_file, undo, writing
+from infra_gen.lifecycle.adopting import Adopted, adoptable
 from infra_gen.lifecycle.changes import Changes, find_changes
 from infra_gen.lifecycle.edits import BASE_DIR, Reconciled
 from infra_gen.lifecycle.inputs import input_hashes
 from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
-from infra_gen.lifecycle.spec_edit import with_engine_version
+from infra_gen.lifecycle.spec_edit import with_engine_version, with_patches
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.lock import Lock, Resolved
 from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
@@ -44,6 +45,7 @@ class Updated:
     changes: tuple[tuple[str, str, str], ...]
     edited: tuple[str, ...] = ()
     conflicts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    adopted: Adopted = field(default_factory=Adopted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Prepared:
     lock: Lock
     found: Reconciled
     changes: Changes
+    adopted: Adopted
 
     def report(self) -> Updated:
         """What carrying it out does."""
@@ -68,6 +71,7 @@ class Prepared:
             changes=_plan_changes(self.lock.resolved, lock_file.resolved_of(self.built.plan)),
             edited=tuple(sorted(self.found.edited)),
             conflicts=self.found.conflicts,
+            adopted=self.adopted,
         )
 
 
@@ -179,10 +183,11 @@ def prepare(
     replan: bool = False,
     discard_edits: bool = False,
     engine_version: str | None = None,
+    adopt: bool = False,
 ) -> Prepared:
     """The update of `root` from its spec, without writing.
 
-    `engine_version` is written into the spec first.
+    `engine_version` is written into the spec first, and with `adopt` what edits say as patches.
 
     From the lock; when the spec changed, what it leaves to infra-gen stays as it was chosen as long
     as that holds the new load; with `replan` everything is chosen anew. Raises ConflictError while
@@ -193,9 +198,13 @@ def prepare(
     still = {} if discard_edits else edits.open_conflicts(root, lock)
     if still:
         raise ConflictError(str(root), still)
-    text = None
+    text, adopted = None, Adopted()
     if engine_version is not None:
         text = with_engine_version(root / SPEC_FILE, lock.resolved.engine, engine_version)
+    elif adopt:
+        before = build_at(root, spec_file.read_spec(root / SPEC_FILE), lock.resolved)
+        adopted = adoptable(root, before.tree, lock)
+        text = with_patches(root / SPEC_FILE, adopted.patches) if adopted.patches else None
     spec, bases = spec_file.spec_and_bases(root / SPEC_FILE, text)
     pins: Resolved | None = lock.resolved
     if replan:
@@ -203,7 +212,8 @@ def prepare(
     elif spec_file.spec_sha256(spec) != lock.spec_sha256:
         pins = _replanned(root, spec, lock.resolved)
     built = build_at(root, spec, pins)
-    found = edits.reconcile(root, built.tree, lock, discard=discard_edits)
+    dropped = built.tree if discard_edits else adopted.files
+    found = edits.reconcile(root, built.tree, lock, dropped)
     _refuse(root, found)
     if found.edited and not found.conflicts:
         texts = {path: file.text for path, file in found.files.items()}
@@ -215,7 +225,7 @@ def prepare(
     inputs |= {path: file.sha256 for path, file in rewritten.items()}
     tree = with_state(built, inputs, found, lock).merged(rewritten)
     changes = find_changes(root, tree, lock)
-    return Prepared(root, built, lock, found, changes)
+    return Prepared(root, built, lock, found, changes, adopted)
 
 
 def _refuse(root: Path, found: Reconciled) -> None:

@@ -15,7 +15,7 @@ from infra_gen import api
 from infra_gen.errors import InfraGenError
 from infra_gen.model.spec import Spec
 
-FILES = ("README.md", "compose.yaml", "bin/preflight", "image/Dockerfile", "monitoring/rules.yml")
+FILES = ("README.md", "compose.yaml", "bin/preflight", "image/Dockerfile", "monitoring/alerts.yml")
 CHANGES = {
     "users: 2": ("users: 3", "users: 30", "users: 2"),
     "monitoring: true": ("monitoring: false", "monitoring: true"),

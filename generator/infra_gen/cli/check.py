@@ -83,14 +83,14 @@ def _gravest(outcomes: Iterable[int]) -> int:
 
 
 def _as_text(found: Iterator[Checked], *, show_diff: bool, strict: bool) -> int:
-    from infra_gen.cli import printing
+    from infra_gen.cli import change_printing, printing
     from infra_gen.errors import ExitCode
 
     outcomes: list[int] = []
     for checked in found:
         for line in checked.error.lines if checked.error else ():
             typer.echo(line, err=True)
-        printing.drift(checked, show_diff=show_diff, strict=strict)
+        change_printing.drift(checked, show_diff=show_diff, strict=strict)
         printing.findings(checked.findings)
         outcomes.append(checked.exit_code(strict=strict))
         if outcomes[-1] == ExitCode.CLEAN:

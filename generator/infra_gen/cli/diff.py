@@ -27,7 +27,7 @@ def diff(
 ) -> int:
     """Prepare, print."""
     from infra_gen import api
-    from infra_gen.cli import printing
+    from infra_gen.cli import change_printing, printing
     from infra_gen.errors import ExitCode, FindingsError
 
     try:
@@ -35,5 +35,5 @@ def diff(
     except FindingsError as error:
         printing.findings(error.findings)
         raise
-    printing.preview(prepared)
+    change_printing.preview(prepared)
     return ExitCode.DRIFT if prepared.changes.write or prepared.changes.delete else ExitCode.CLEAN

@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from infra_gen.lifecycle.drift import EXPLANATIONS, difference
 from infra_gen.model.plan import counted
 
 if TYPE_CHECKING:
-    from infra_gen.api import Checked, Prepared, Updated
-    from infra_gen.catalogue.engine_move import Consequence
     from infra_gen.model.finding import Finding
     from infra_gen.model.plan import Memory, Plan, Point
     from infra_gen.rules.contract import Rule
 
 _BAR_WIDTH = 48
-_COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
+COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 
 
-def _heading(text: str) -> None:
+def heading(text: str) -> None:
     typer.secho(f"\n{text}", bold=True)
 
 
@@ -64,7 +61,7 @@ def _bar(mem: Memory) -> str:
 def _memory(plan: Plan) -> None:
     mem = plan.memory
     devices = plan.machine.devices
-    _heading("Memory per device" if devices > 1 else "Memory")
+    heading("Memory per device" if devices > 1 else "Memory")
     many = f" x {devices} devices" if devices > 1 else ""
     typer.echo(f"  {_bar(mem)} {mem.visible_gib:.1f} GiB visible{many}")
     legend = [f"{letter} {name} {gib:.1f}" for name, letter, gib in _segments(mem)]
@@ -126,7 +123,7 @@ def _users(plan: Plan, *, load_stated: bool) -> str:
 
 def _load(plan: Plan, extra: Sequence[Point], *, load_stated: bool) -> None:
     perf = plan.performance
-    _heading("Load")
+    heading("Load")
     typer.echo(_users(plan, load_stated=load_stated))
     copies = f", each of {plan.parallelism.data} copies" if plan.parallelism.data > 1 else ""
     typer.echo(
@@ -150,14 +147,14 @@ def plan(plan: Plan, extra: Sequence[Point] = (), *, load_stated: bool = True) -
     )
     _memory(plan)
     _load(plan, extra, load_stated=load_stated)
-    _heading("Reasons")
+    heading("Reasons")
     decisions(plan)
     if plan.alternatives:
-        _heading("Passed over")
+        heading("Passed over")
         _table([[a.model, a.quantization, a.engine, a.why_not] for a in plan.alternatives])
     known = (*plan.warnings, *plan.machine.assumptions)
     if known:
-        _heading("Know this")
+        heading("Know this")
         for warning in known:
             typer.echo(f"  - {warning}")
 
@@ -171,9 +168,9 @@ def decisions(plan: Plan) -> None:
 
 def next_steps(steps: Sequence[str], root: Path, count: int) -> None:
     """What to do with what was written."""
-    _heading("Written")
+    heading("Written")
     typer.echo(f"  {count} files in {root}; start with {root / 'README.md'}")
-    _heading("Next")
+    heading("Next")
     typer.echo("  " + " && ".join([f"cd {shlex.quote(str(root))}", *steps]))
 
 
@@ -184,7 +181,7 @@ def findings(found: Sequence[Finding], empty: str | None = None) -> None:
     for one in found:
         place = one.file + (f":{one.line}" if one.line else "")
         key = f" ({one.key_path})" if one.key_path else ""
-        label = typer.style(one.severity, fg=_COLOURS[one.severity])
+        label = typer.style(one.severity, fg=COLOURS[one.severity])
         allowed = f" [allowed: {one.allowed}]" if one.allowed else ""
         typer.echo(f"{place}: {label}: {one.message}{key} [{one.rule}]{allowed}")
         if not one.allowed:
@@ -196,102 +193,12 @@ def findings_json(found: Sequence[Finding]) -> None:
     typer.echo(json.dumps([asdict(one) for one in found], indent=2))
 
 
-def drift(checked: Checked, *, show_diff: bool, strict: bool) -> None:
-    """Every path that differs, its diff, and the command that mends it."""
-    for one in checked.drift:
-        line = f":{one.line}" if one.line else ""
-        label = ""
-        if one.kind == "stale" and not strict:
-            label = typer.style("warning", fg=_COLOURS["warning"]) + ": "
-        typer.echo(f"{checked.root / one.path}{line}: {label}{EXPLANATIONS[one.kind]}")
-        if show_diff and one.diff:
-            typer.echo(one.diff, nl=False)
-    for path in checked.edited:
-        typer.echo(f"{checked.root / path}: holds an edit of yours, kept by an update")
-    for path in checked.ejected:
-        typer.echo(f"{checked.root / path}: ejected, yours")
-    kinds = {one.kind for one in checked.drift}
-    if kinds:
-        first = "keep what is right between the marks and remove them, then "
-        said = first if "conflict" in kinds else ""
-        typer.echo(f"to mend: {said}infra-gen update {checked.root}")
-    if "edited" in kinds:
-        typer.echo(
-            "it keeps the edits; --discard-edits drops them, infra-gen eject makes the file yours"
-        )
-
-
-def engine_move(found: Sequence[Consequence]) -> None:
-    """What another version of the engine means, what a person has to decide first."""
-    if not found:
-        return
-    _heading("What means something else in that version")
-    for one in found:
-        label = typer.style("decide", fg="yellow") + ": " if one.decide else ""
-        typer.echo(f"  {label}{one.name}: {one.what}")
-    typer.echo("")
-
-
-def updated(done: Updated) -> None:
-    """What an update changed."""
-    for key, old, new in done.changes:
-        typer.echo(f"{key}: {old} -> {new}")
-    for path in done.written:
-        typer.echo(f"wrote {path}{' with your edit' if path in done.edited else ''}")
-    for path in done.deleted:
-        typer.echo(f"removed {path}")
-    for path in done.left:
-        typer.echo(f"left because edited, no longer part of the deployment: {path}")
-    for path in done.edited:
-        if path not in done.written:
-            typer.echo(f"kept your edit: {path}")
-    for path in done.kept:
-        typer.echo(f"kept yours: {path}")
-    _conflicts(done)
-    if not (done.changes or done.written or done.deleted):
-        typer.echo("nothing to do: the files are what infra-gen.yaml says")
-
-
-def _conflicts(done: Updated) -> None:
-    for path, lines in done.conflicts.items():
-        places = ", ".join(str(line) for line in lines)
-        typer.echo(f"{done.root / path}:{lines[0]}: conflict (lines {places})", err=True)
-    if done.conflicts:
-        typer.echo(
-            "resolve what lies between the marks and run infra-gen update again, or take all of it "
-            "back with infra-gen update --abort",
-            err=True,
-        )
-
-
-def preview(prepared: Prepared) -> None:
-    """What an update would change, as diffs."""
-    report = prepared.report()
-    for key, old, new in report.changes:
-        typer.echo(f"{key}: {old} -> {new}")
-    for path in report.written:
-        typer.echo(difference(prepared.root, path, prepared.changes.write[path]), nl=False)
-    for path in report.deleted:
-        typer.echo(f"would remove {path}")
-    for path, lines in report.conflicts.items():
-        typer.echo(f"{path}: would conflict at {', '.join(str(line) for line in lines)}")
-    if not prepared.changes.write and not prepared.changes.delete:
-        typer.echo("nothing to do: the files are what infra-gen.yaml says")
-
-
-def restored(root: Path, paths: Sequence[str]) -> None:
-    """What an aborted update gave back."""
-    for path in paths:
-        typer.echo(f"restored {path}")
-    typer.echo(f"{root}: as it was before the update")
-
-
 def rule(one: Rule) -> None:
     """A rule's page as text."""
     typer.secho(f"{one.slug} ({one.severity}, confidence {one.confidence})", bold=True)
     parts = [("What", one.what), ("Why", one.why), ("Bad", one.bad), ("Good", one.good),
              ("Fix", one.fix), ("Sources", "\n".join(one.sources))]  # fmt: skip
     for title, text in parts:
-        _heading(title)
+        heading(title)
         for line in text.splitlines():
             typer.echo(f"  {line}")

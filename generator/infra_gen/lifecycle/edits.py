@@ -7,7 +7,7 @@ it is applied to the third.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,9 +96,9 @@ def open_conflicts(root: Path, lock: Lock) -> dict[str, tuple[int, ...]]:
 
 
 def reconcile(
-    root: Path, deployment: Mapping[str, File], lock: Lock, *, discard: bool
+    root: Path, deployment: Mapping[str, File], lock: Lock, discard: Container[str]
 ) -> Reconciled:
-    """The deployment with the edits found in `root`; with `discard`, without them."""
+    """The deployment with the edits found in `root`, but for the files in `discard`."""
     files: dict[str, File] = {}
     edited: dict[str, str] = {}
     conflicts: dict[str, tuple[int, ...]] = {}
@@ -113,7 +113,7 @@ def reconcile(
         if locked is None:
             foreign.append(path)
             continue
-        if discard or have == locked.sha256:
+        if path in discard or have == locked.sha256:
             continue
         merged = _applied(root, path, file, locked)
         if merged is None:

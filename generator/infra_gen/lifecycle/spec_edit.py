@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,43 @@ def with_engine_version(path: Path, engine: str, version: str) -> str:
     return changed
 
 
+def with_patches(path: Path, patches: Sequence[Mapping[str, Any]]) -> str:
+    """The text of the spec in `path` with more patches at the end of those that it has.
+
+    SpecError where the file's form does not let it be changed safely.
+    """
+    text = read_spec_text(path)
+    document = parsed(text, path)
+    end = "\r\n" if "\r\n" in text else "\n"
+    have = list(document.get("patches") or ())
+    entries = [f"  - {json.dumps(dict(one), ensure_ascii=False)}{end}" for one in patches]
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += end
+    if "patches" not in document:
+        changed = "".join([*lines, "patches:" + end, *entries])
+    else:
+        number = line(document, ("patches",))
+        after = _end_of(lines, number)
+        head = lines[: number - 1] + (["patches:" + end] if not have else lines[number - 1 : after])
+        changed = "".join([*head, *entries, *lines[after:]])
+    if not _says_only(changed, path, {**document, "patches": [*have, *map(dict, patches)]}):
+        raise SpecError(
+            "patches cannot be added in place",
+            where=str(path),
+            hint="add them yourself: " + "; ".join(entry.strip() for entry in entries),
+        )
+    return changed
+
+
+def _end_of(lines: Sequence[str], number: int) -> int:
+    """How many lines there are up to the end of the value of the key in line `number`."""
+    after = number
+    while after < len(lines) and re.match(r"[ \t]+\S|- ", lines[after]):
+        after += 1
+    return after
+
+
 def _quoted(version: str) -> str:
     """A version that YAML would read as a number, in quotes."""
     return f'"{version}"' if re.fullmatch(r"[0-9]+(\.[0-9]+)?", version) else version
@@ -48,9 +86,7 @@ def _replaced(text: str, number: int, wanted: str) -> str:
     content = lines[index].rstrip("\r\n")
     end = lines[index][len(content) :]
     found = _KEY.match(content)
-    after = index + 1
-    while after < len(lines) and re.match(r"[ \t]+\S", lines[after]):
-        after += 1
+    after = _end_of(lines, number)
     note = (found["note"] or "") if found else ""
     return "".join([*lines[:index], wanted + note + end, *lines[after:]])
 

@@ -35,6 +35,7 @@ _COMMENTS = {
     "offline": "No network: {mirror, model_path}.",
     "gpu_fraction": "Share of each GPU's memory for this deployment.",
     "engine_args": "Raw engine flags: checked against the engine's own table, and they win.",
+    "patches": "Changes of rendered files: {file, op, path, value}, as JSON patches.",
     "allow": "Rules this deployment may break: {rule, reason}.",
 }
 
@@ -59,7 +60,7 @@ def spec_sha256(spec: Spec) -> str:
 
 def spec_text(spec: Spec) -> str:
     """The spec as a commented file: every key that a user may want to turn."""
-    document: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
+    document: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True, by_alias=True)
     document["load"] = {k: v for k, v in document["load"].items() if v is not None}
     shown = {
         key: Noted(value, "\n" + _COMMENTS[key]) if key in _COMMENTS else value

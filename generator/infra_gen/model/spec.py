@@ -15,6 +15,7 @@ from infra_gen.model.sourced import Record
 SPEC_FILE = "infra-gen.yaml"
 LOCK_FILE = "infra-gen.lock"
 
+_POINTER = r"^(/.*)?$"
 _ABSOLUTE = r"^/[^\x00-\x1f]*$"
 _HOST = r"^[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)*$"
 _MIRROR = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9._/-]+)?$"
@@ -191,6 +192,29 @@ Hardware = Annotated[
 ]
 
 
+class Patch(Record):
+    """One operation of a JSON patch (RFC 6902) on a rendered YAML or JSON file.
+
+    `path` is a JSON pointer; `from` is for move and copy, `value` for add, replace and test.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    file: str = Field(min_length=1)
+    op: Literal["add", "remove", "replace", "move", "copy", "test"]
+    path: str = Field(pattern=_POINTER)
+    from_: str | None = Field(default=None, alias="from", pattern=_POINTER)
+    value: Any = None
+
+    @model_validator(mode="after")
+    def _says_what_its_operation_needs(self) -> Patch:
+        if (self.op in ("move", "copy")) != (self.from_ is not None):
+            raise ValueError("from: move and copy need it, nothing else takes it")
+        if self.op in ("add", "replace", "test") and "value" not in self.model_fields_set:
+            raise ValueError(f"value: {self.op} needs it")
+        return self
+
+
 class Allow(Record):
     """A rule that this deployment may break, and why."""
 
@@ -234,6 +258,7 @@ class Spec(Record):
         default=None, gt=0.05, le=1, description="share of each GPU; null: all of it"
     )
     engine_args: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    patches: tuple[Patch, ...] = ()
     allow: tuple[Allow, ...] = ()
 
     @property
@@ -257,7 +282,6 @@ class Spec(Record):
 # Keys of the design that no release reads yet: refused with this word, never ignored.
 RESERVED_KEYS: dict[str, str] = {
     "kubernetes": "the kubernetes and helm targets",
-    "patches": "patches on rendered documents",
 }
 
 

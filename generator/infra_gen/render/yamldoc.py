@@ -119,11 +119,29 @@ def _string(text: str) -> object:
     return text
 
 
+def load(text: str) -> object:
+    """A document that `dump` wrote, to be changed and written again by `dump_loaded`."""
+    return _writer().load(text)
+
+
+def dump_loaded(document: object) -> str:
+    """A loaded document as text; what was not changed keeps its bytes, comments included."""
+    out = io.StringIO()
+    _writer().dump(document, out)
+    return out.getvalue()
+
+
+def node(value: object) -> object:
+    """A plain value in the form that belongs into a loaded document."""
+    return _plain(value, 0)
+
+
 @cache
 def _writer() -> YAML:
     from ruamel.yaml import YAML  # noqa: PLC0415 - 30 ms that commands without rendering need not pay
 
     yaml = YAML(typ="rt")
     yaml.width = 4096
+    yaml.preserve_quotes = True
     yaml.indent(mapping=_INDENT, sequence=_INDENT + _OFFSET, offset=_OFFSET)
     return yaml

@@ -1,0 +1,171 @@
+"""Patches of rendered files: applied, refused, and made from edits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.kill_driver import snapshot
+
+from infra_gen import api
+from infra_gen.cli.main import run
+from infra_gen.lifecycle.spec_edit import with_patches
+from infra_gen.lifecycle.spec_file import read_spec
+from infra_gen.render.patching import PatchError, difference, patched, says_the_same
+
+Printed = pytest.CaptureFixture[str]
+COMPOSE = "compose.yaml"
+TEXT = "# top\na:\n  # why b\n  b: 1\n  c: 'on'\nl:\n  - x\n"
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+class TestPatched:
+    @pytest.mark.parametrize(
+        ("operation", "wanted"),
+        [
+            ({"op": "replace", "path": "/a/b", "value": 2}, TEXT.replace("b: 1", "b: 2")),
+            ({"op": "add", "path": "/a/d", "value": "off"}, TEXT.replace("'on'\n", "'on'\n  d: 'off'\n")),
+            ({"op": "add", "path": "/l/-", "value": "z"}, TEXT + "  - z\n"),
+            ({"op": "remove", "path": "/a/c"}, TEXT.replace("  c: 'on'\n", "")),
+            ({"op": "test", "path": "/a/b", "value": 1}, TEXT),
+        ],
+    )  # fmt: skip
+    def test_the_rest_keeps_its_bytes(self, operation: dict[str, Any], wanted: str) -> None:
+        assert patched("x.yaml", TEXT, operation) == wanted
+
+    @pytest.mark.parametrize(
+        ("path", "operation", "words"),
+        [
+            ("x.yaml", {"op": "replace", "path": "/a/z", "value": 1}, "z"),
+            ("x.yaml", {"op": "remove", "path": "/l/7"}, "7"),
+            ("x.yaml", {"op": "test", "path": "/a/b", "value": 2}, "no longer says"),
+            ("x.yaml", {"op": "replace", "path": "", "value": "text"}, "no document"),
+            ("README.md", {"op": "remove", "path": "/a"}, "no YAML or JSON"),
+        ],
+    )
+    def test_what_does_not_fit(self, path: str, operation: dict[str, Any], words: str) -> None:
+        with pytest.raises(PatchError, match=words):
+            patched(path, TEXT, operation)
+
+    def test_a_difference_leads_from_one_to_the_other(self) -> None:
+        after = "a: {b: 3}\nl: [x, y]\n"
+        text = TEXT
+        for operation in difference("x.yaml", TEXT, after):
+            text = patched("x.yaml", text, operation)
+        assert says_the_same("x.yaml", text, after)
+
+    def test_json_stays_json(self) -> None:
+        assert patched("x.json", '{"a": 1}', {"op": "replace", "path": "/a", "value": "ü"}) == (
+            '{\n  "a": "ü"\n}\n'
+        )
+
+
+class TestInASpec:
+    def with_patch(self, root: Path, patch: str) -> None:
+        edit(root / "infra-gen.yaml", "patches: []", f"patches:\n  - {patch}")
+
+    def test_it_is_rendered_and_checked(self, chat: Path) -> None:
+        self.with_patch(
+            chat, "{file: compose.yaml, op: add, path: /services/prometheus/labels, value: {a: b}}"
+        )
+        assert run(["update", str(chat)]) == 0
+        assert "    labels:\n      a: b\n" in (chat / COMPOSE).read_text("utf-8")
+        assert run(["check", "--full", str(chat)]) == 0
+
+    def test_rules_judge_the_result(self, chat: Path) -> None:
+        image = (
+            "{file: compose.yaml, op: replace, path: /services/prometheus/image, value: a:latest}"
+        )
+        self.with_patch(chat, image)
+        before = snapshot(chat)
+        assert run(["update", str(chat)]) == 3
+        assert snapshot(chat) == before
+
+    @pytest.mark.parametrize(
+        ("patch", "words"),
+        [
+            ("{file: compse.yaml, op: remove, path: /a}", "did you mean compose.yaml?"),
+            ("{file: compose.yaml, op: remove, path: /a}", "patches.0"),
+            ("{file: README.md, op: remove, path: /a}", "no YAML or JSON"),
+            ("{file: compose.yaml, op: delete, path: /a}", "patches.0.op"),
+            ("{file: compose.yaml, op: add, path: /a}", "add needs it"),
+            ("{file: compose.yaml, op: move, path: /a}", "move and copy need it"),
+            ("{file: compose.yaml, op: remove, path: a}", "patches.0.path"),
+            ("{file: compose.yaml, op: remove, path: /a, vlaue: 3}", "vlaue"),
+        ],
+    )
+    def test_a_patch_that_cannot_be(
+        self, chat: Path, patch: str, words: str, capsys: Printed
+    ) -> None:
+        self.with_patch(chat, patch)
+        before = snapshot(chat)
+        assert run(["update", str(chat)]) == 4
+        assert words in capsys.readouterr().err
+        assert snapshot(chat) == before
+
+
+class TestAdopt:
+    def test_an_edit_becomes_a_patch(self, chat: Path, capsys: Printed) -> None:
+        edit(chat / COMPOSE, "    restart: unless-stopped", "    restart: always")
+        mine = (chat / COMPOSE).read_text("utf-8")
+        assert run(["update", str(chat), "--adopt"]) == 0
+        assert "adopted into infra-gen.yaml: compose.yaml" in capsys.readouterr().out
+        (patch,) = read_spec(chat / "infra-gen.yaml").patches
+        assert (patch.file, patch.op, patch.value) == (COMPOSE, "replace", "always")
+        assert says_the_same(COMPOSE, (chat / COMPOSE).read_text("utf-8"), mine)
+        found = api.check(chat)
+        assert (found.drift, found.edited) == ((), ())
+
+    def test_a_second_one_is_added(self, chat: Path) -> None:
+        edit(chat / COMPOSE, "    restart: unless-stopped", "    restart: always")
+        api.carry_out(api.prepare(chat, adopt=True))
+        edit(chat / COMPOSE, "    restart: unless-stopped", "    restart: always")
+        api.carry_out(api.prepare(chat, adopt=True))
+        assert len(read_spec(chat / "infra-gen.yaml").patches) == 2
+        assert api.check(chat, full=True).drift == ()
+
+    def test_an_edit_kept_before_can_be_adopted(self, chat: Path) -> None:
+        edit(chat / COMPOSE, "    restart: unless-stopped", "    restart: always")
+        api.update(chat)
+        assert api.check(chat).edited == (COMPOSE,)
+        api.carry_out(api.prepare(chat, adopt=True))
+        assert api.check(chat).edited == ()
+
+    def test_what_a_patch_cannot_say_stays_an_edit(self, chat: Path, capsys: Printed) -> None:
+        edit(chat / COMPOSE, "    restart: unless", "    # my reason\n    restart: unless")
+        edit(chat / "README.md", "\n", "\nMy own words.\n")
+        assert run(["update", str(chat), "--adopt"]) == 0
+        said = capsys.readouterr().out
+        assert "not adopted: compose.yaml: a patch cannot say the comment '# my reason'" in said
+        assert "not adopted: README.md: README.md is no YAML or JSON" in said
+        assert api.check(chat).edited == ("README.md", COMPOSE)
+
+    def test_nothing_to_adopt(self, chat: Path) -> None:
+        before = snapshot(chat)
+        assert run(["update", str(chat), "--adopt"]) == 0
+        assert snapshot(chat) == before
+
+
+class TestSpecEdit:
+    @pytest.mark.parametrize(
+        ("text", "wanted"),
+        [
+            ("a: 1\n", 'a: 1\npatches:\n  - {"file": "x"}\n'),
+            ("a: 1", 'a: 1\npatches:\n  - {"file": "x"}\n'),
+            ("patches: []\na: 1\n", 'patches:\n  - {"file": "x"}\na: 1\n'),
+            (
+                "patches:\n  - {file: y} # c\n\na: 1\n",
+                'patches:\n  - {file: y} # c\n  - {"file": "x"}\n\na: 1\n',
+            ),
+        ],
+    )
+    def test_they_go_to_the_end(self, tmp_path: Path, text: str, wanted: str) -> None:
+        path = tmp_path / "infra-gen.yaml"
+        path.write_text(text, "utf-8")
+        assert with_patches(path, [{"file": "x"}]) == wanted
