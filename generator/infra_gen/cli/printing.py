@@ -23,6 +23,7 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 
 
 def heading(text: str) -> None:
+    """A line that parts what follows from what came before."""
     typer.secho(f"\n{text}", bold=True)
 
 
