@@ -234,3 +234,20 @@ class TestFormats:
         another_knowledge(chat, readme="older\n")
         assert run(["check", str(chat), "--format", "github"]) == 0
         assert capsys.readouterr().out.startswith("::warning file=")
+
+
+class TestUpdateMany:
+    def test_each_is_told_and_the_gravest_counts(
+        self, chat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("a", "b", "c"):
+            shutil.copytree(chat, tmp_path / name)
+        edit(tmp_path / "a" / "infra-gen.yaml", "users: 2", "users: 30")
+        (tmp_path / "b" / "infra-gen.lock").write_text("{", "utf-8")
+        assert run(["update", "a", "b", "c"]) == 4
+        said = capsys.readouterr()
+        assert "max_num_seqs: 8 -> 16" in said.out
+        assert "b/infra-gen.lock" in said.err
+        assert said.out.index("a:") < said.out.index("b:") < said.out.index("c:")
+        assert run(["check", "a", "c"]) == 0

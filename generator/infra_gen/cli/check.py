@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from infra_gen.cli.many import gravest, watched
 
 if TYPE_CHECKING:
     from infra_gen.api import Checked
@@ -53,7 +55,8 @@ def check(
     """Check every folder; the gravest outcome is the exit code."""
     from infra_gen import api
 
-    found = api.check_many(_folders(directories), full=full)
+    folders = _folders(directories)
+    found = watched(api.check_many(folders, full=full), len(folders))
     if form is Format.TEXT:
         return _as_text(found, show_diff=show_diff, strict=strict)
     return _as_document(list(found), form, strict=strict)
@@ -72,16 +75,6 @@ def _folders(directories: list[Path] | None) -> list[Path]:
     return found
 
 
-def _gravest(outcomes: Iterable[int]) -> int:
-    from infra_gen.errors import ExitCode
-
-    order = [
-        ExitCode.BAD_SPEC, ExitCode.DOES_NOT_FIT, ExitCode.FINDINGS, ExitCode.DRIFT, ExitCode.USAGE,
-    ]  # fmt: skip
-    seen = set(outcomes)
-    return next((code for code in order if code in seen), ExitCode.CLEAN)
-
-
 def _as_text(found: Iterator[Checked], *, show_diff: bool, strict: bool) -> int:
     from infra_gen.cli import change_printing, printing
     from infra_gen.errors import ExitCode
@@ -98,13 +91,13 @@ def _as_text(found: Iterator[Checked], *, show_diff: bool, strict: bool) -> int:
     if len(outcomes) > 1:
         clean = outcomes.count(ExitCode.CLEAN)
         typer.echo(f"{len(outcomes)} deployments, {clean} clean")
-    return _gravest(outcomes)
+    return gravest(outcomes)
 
 
 def _as_document(found: list[Checked], form: Format, *, strict: bool) -> int:
     from infra_gen.cli import reports
 
-    code = _gravest(int(checked.exit_code(strict=strict)) for checked in found)
+    code = gravest(int(checked.exit_code(strict=strict)) for checked in found)
     all_entries = [one for checked in found for one in reports.entries(checked, strict=strict)]
     if form is Format.JSON:
         typer.echo(reports.as_json(found, code, strict=strict))

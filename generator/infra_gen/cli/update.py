@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from infra_gen.cli.many import each
 
 HELP = """Regenerate a deployment after its infra-gen.yaml changed.
 
 \b
   infra-gen update chat
+  infra-gen update deploy/*/
   infra-gen update chat --engine-version 0.33.0
   infra-gen update chat --abort
 
@@ -26,7 +30,9 @@ they are part of what is rendered. Exit codes: 0 done, 2 conflicts (the files sa
 
 
 def update(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The deployment.")] = Path(),
+    directories: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default here.")
+    ] = None,
     replan: Annotated[bool, typer.Option("--replan", help="Choose everything auto anew.")] = False,
     discard_edits: Annotated[
         bool, typer.Option("--discard-edits", help="Overwrite files edited by hand.")
@@ -45,25 +51,41 @@ def update(
     ] = False,
 ) -> int:
     """Regenerate, print what changed."""
+    from infra_gen.errors import UsageError
+
+    others = replan or discard_edits or adopt or engine_version is not None
+    if abort and others:
+        raise UsageError("--abort takes an update back; it goes with no other option")
+    if adopt and (discard_edits or engine_version is not None):
+        raise UsageError("--adopt writes edits into the spec: alone, or with --replan")
+    roots = directories or [Path()]
+    if abort:
+        return each(roots, _abort)
+    wishes: dict[str, Any] = {
+        "replan": replan,
+        "discard_edits": discard_edits,
+        "engine_version": engine_version,
+        "adopt": adopt,
+    }
+    return each(roots, lambda root: _update(root, wishes))
+
+
+def _abort(root: Path) -> int:
+    from infra_gen import api
+    from infra_gen.cli import change_printing
+    from infra_gen.errors import ExitCode
+
+    change_printing.restored(root, api.abort(root))
+    return ExitCode.CLEAN
+
+
+def _update(root: Path, wishes: Mapping[str, Any]) -> int:
     from infra_gen import api
     from infra_gen.cli import change_printing, printing
-    from infra_gen.errors import ExitCode, FindingsError, UsageError
+    from infra_gen.errors import ExitCode, FindingsError
 
-    if abort:
-        if replan or discard_edits or engine_version or adopt:
-            raise UsageError("--abort takes an update back; it goes with no other option")
-        change_printing.restored(directory, api.abort(directory))
-        return ExitCode.CLEAN
-    if adopt and (discard_edits or engine_version):
-        raise UsageError("--adopt writes edits into the spec: alone, or with --replan")
     try:
-        prepared = api.prepare(
-            directory,
-            replan=replan,
-            discard_edits=discard_edits,
-            engine_version=engine_version,
-            adopt=adopt,
-        )
+        prepared = api.prepare(root, **wishes)
     except FindingsError as error:
         printing.findings(error.findings)
         raise

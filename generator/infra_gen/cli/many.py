@@ -1,0 +1,53 @@
+"""A command over many folders: each is told, an error in one stops no other, the gravest counts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+
+_T = TypeVar("_T")
+
+_WORTH_A_BAR = 20  # folders; fewer are done before a bar could be read
+
+
+def gravest(outcomes: Iterable[int]) -> int:
+    """The exit code of several outcomes."""
+    from infra_gen.errors import ExitCode
+
+    order = [
+        ExitCode.BUG, ExitCode.BAD_SPEC, ExitCode.DOES_NOT_FIT, ExitCode.FINDINGS, ExitCode.DRIFT,
+        ExitCode.USAGE,
+    ]  # fmt: skip
+    seen = set(outcomes)
+    return next((code for code in order if code in seen), ExitCode.CLEAN)
+
+
+def watched(items: Iterable[_T], total: int) -> Iterator[_T]:
+    """The items as they come, with a bar on a terminal's error stream while they are many."""
+    if total < _WORTH_A_BAR or not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from items
+        return
+    with typer.progressbar(items, length=total, file=sys.stderr) as bar:
+        yield from bar
+
+
+def each(roots: Sequence[Path], one: Callable[[Path], int]) -> int:
+    """Run `one` in every folder. Alone, its errors are the command's own."""
+    from infra_gen.errors import InfraGenError
+
+    if len(roots) == 1:
+        return one(roots[0])
+    outcomes = []
+    for root in watched(roots, len(roots)):
+        typer.secho(f"{root}:", bold=True)
+        try:
+            outcomes.append(int(one(root)))
+        except InfraGenError as error:
+            for line in error.lines():
+                typer.echo(line, err=True)
+            outcomes.append(int(error.exit_code))
+    return gravest(outcomes)
