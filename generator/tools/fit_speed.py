@@ -21,7 +21,7 @@ from infra_gen.model.calibration_speed import EngineSpeed
 from infra_gen.resources import data_dir
 from tools.fit_numeric import least_squares
 from tools.fit_speed_rows import Row, predicted_ms, rows_of
-from tools.fit_speed_table import Constant, constants_of, text_of, with_values
+from tools.fit_speed_table import Constant, constants_of, speaks_of, text_of, with_values
 
 Groups = dict[tuple[str, ...], list[float]]
 _REPORTED = ("step", "prefill", "tpot", "ttft")
@@ -36,16 +36,27 @@ def fitted(table: EngineSpeed, rows: Sequence[Row], rounds: int = 10) -> EngineS
     start = [math.log(c.start) for c in constants]
     centre = [math.log(c.fresh) for c in constants]
     bounds = [(math.log(c.low), math.log(c.high)) for c in constants]
+    touched = [{i for i, r in enumerate(rows) if speaks_of(table, c, r)} for c in constants]
 
-    def residuals(point: list[float]) -> list[float]:
+    def off_by(point: list[float], index: int, before: Sequence[float] | None) -> list[float]:
         trial = with_values(table, constants, [math.exp(v) for v in point])
         known: dict[object, object] = {}
         off = [
-            _WEIGHT[row.kind] * math.log(predicted_ms(trial, row, known) / row.ms) for row in rows
+            before[i]
+            if before is not None and i not in touched[index]
+            else _WEIGHT[row.kind] * math.log(predicted_ms(trial, row, known) / row.ms)
+            for i, row in enumerate(rows)
         ]
         return off + [_PRIOR * (v - s) for v, s in zip(point, centre, strict=True)]
 
-    found = least_squares(residuals, start, bounds, rounds=rounds, robust=len(rows))
+    found = least_squares(
+        lambda point: off_by(point, 0, None),
+        start,
+        bounds,
+        rounds=rounds,
+        robust=len(rows),
+        along=off_by,
+    )
     return with_values(table, constants, [math.exp(v) for v in found])
 
 

@@ -24,10 +24,12 @@ _START = {
     "expert_layer_us": (20.0, 0.5, 300.0),
     "state_layer_us": (20.0, 0.5, 300.0),
     "sequence_us": (10.0, 0.3, 60.0),
+    "stream_us": (5.0, 0.3, 60.0),
     "launch_us": (700.0, 50.0, 3000.0),
     "link_us": (8.0, 0.5, 60.0),
     "read_gb_s": (1300.0, 200.0, 4000.0),
     "sharpness": (3.0, 1.0, 8.0),
+    "expert_sharpness": (2.0, 1.0, 8.0),
     "coverage": (0.8, 0.4, 1.0),
     "arrival_ms": (20.0, 1.0, 100.0),
     "burst": (0.06, 0.001, 0.5),
@@ -37,8 +39,9 @@ _TIMES = tuple(n for n in _START if n in Times.model_fields)
 _SOURCE = "generator/tools/fit_speed.py from tests/measurements/speed"
 # Constants that no row of an engine speaks of stay as they are.
 _FIXED = {
-    "vllm": ("state_layer_us", "read_gb_s"),
-    "llama.cpp": ("link_us", "link_share", "launch_us", "sequence_us", "coverage", "arrival_ms",
+    "vllm": ("state_layer_us", "read_gb_s", "sharpness"),
+    "llama.cpp": ("link_us", "link_share", "launch_us", "sequence_us", "stream_us", "expert_sharpness",
+                  "coverage", "arrival_ms",
                   "burst"),
 }  # fmt: skip
 
@@ -47,7 +50,13 @@ _FIXED = {
 class Constant:
     """One number of a table: where it is, where it starts now and afresh, and its bounds."""
 
-    COMMON: ClassVar[tuple[str, ...]] = ("sharpness", "coverage", "arrival_ms", "burst")
+    COMMON: ClassVar[tuple[str, ...]] = (
+        "sharpness",
+        "expert_sharpness",
+        "coverage",
+        "arrival_ms",
+        "burst",
+    )
 
     part: str
     index: int
@@ -93,6 +102,15 @@ def _named(hardware: str, row: Row) -> bool:
 
 def _uses(kernels: Kernels, row: Row) -> bool:
     return _named(kernels.hardware, row) and kernels.precision in (row.precision, ANY)
+
+
+def speaks_of(table: EngineSpeed, constant: Constant, row: Row) -> bool:
+    """Whether the prediction for a row may depend on this number."""
+    if constant.part == "kernels":
+        return _uses(table.kernels[constant.index], row)
+    if constant.part == "times":
+        return _named(table.times[constant.index].hardware, row)
+    return True
 
 
 def with_values(

@@ -53,9 +53,10 @@ class Times(_Row):
     """What a step costs beside its matrices. Microseconds, and shares of hardware limits.
 
     `step_us` once, `layer_us` per layer, `expert_layer_us` more per layer with experts,
-    `state_layer_us` more per layer with a recurrent state, `sequence_us` per request. `launch_us`: the
-    CPU needs that long to launch a layer where no graph was captured. `cache` is the share of
-    bandwidth that attention reads keys and values with, `attention` that of compute in prefill.
+    `state_layer_us` more per layer with a recurrent state, `sequence_us` per request, and
+    `stream_us` more per request where a server streams the answers. `launch_us`: the CPU needs
+    that long to launch a layer where no graph was captured. `cache` is the share of bandwidth that
+    attention reads keys and values with, `attention` that of compute in prefill.
     `link_us` and `link_share`: one all-reduce between devices. `read_gb_s` is the most that kernels
     read from any memory of this kind of device, null where only bandwidth bounds them.
     """
@@ -66,6 +67,7 @@ class Times(_Row):
     expert_layer_us: float = Field(ge=0)
     state_layer_us: float = Field(ge=0)
     sequence_us: float = Field(ge=0)
+    stream_us: float = Field(default=0.0, ge=0)
     launch_us: float = Field(ge=0)
     cache: float = Field(gt=0, le=1)
     attention: float = Field(gt=0, le=1)
@@ -83,6 +85,9 @@ class EngineSpeed(Record):
     sharpness: Sourced[float] = Field(
         description="exponent of the norm that joins bytes and compute: 1 adds them, infinity is "
         "the larger of both"
+    )
+    expert_sharpness: Sourced[float] = Field(
+        description="the same for experts: some get many tokens, others few, so it is softer"
     )
     coverage: Sourced[float] = Field(
         description="tokens choose experts as tokens ** coverage independent ones would"
@@ -117,11 +122,13 @@ class Rates:
     expert_layer_us: float
     state_layer_us: float
     sequence_us: float
+    stream_us: float
     launch_us: float
     link_us: float
     link_share: float
     read_gb_s: float | None
     sharpness: float
+    expert_sharpness: float
     coverage: float
     arrival_ms: float
     burst: float
@@ -133,7 +140,14 @@ class Rates:
 
 _KERNEL_FIELDS = ("weights", "experts", "matrices", "expert_matrices", "band")
 _TIME_FIELDS = tuple(f.name for f in fields(Rates) if f.name in Times.model_fields)
-_COMMON_FIELDS = ("sharpness", "coverage", "arrival_ms", "burst", "graph_tokens")
+_COMMON_FIELDS = (
+    "sharpness",
+    "expert_sharpness",
+    "coverage",
+    "arrival_ms",
+    "burst",
+    "graph_tokens",
+)
 
 
 def names_of(machine: Machine) -> tuple[str, ...]:
