@@ -8,6 +8,7 @@ from datetime import date
 from typing import ClassVar
 
 from infra_gen.model.calibration_speed import ANY, EngineSpeed, Kernels, Times, names_of
+from infra_gen.model.sourced import Sourced
 from tools.fit_speed_rows import Row
 
 # Where a fit starts when nothing is known, and what it may not leave.
@@ -137,15 +138,17 @@ def with_values(
     return table.model_copy(update=update)
 
 
+_ONE_MODEL = 1.5
 Errors = Sequence[tuple[Row, float]]
 
 
 def _band(kernels: Kernels, held: Errors, fitted: Errors) -> float:
     """What 9 of 10 steps and prompts are missed by, first tokens left out.
 
-    Of runs that were held out where there are any, else of the fit, a quarter wider.
+    Of runs that were held out where there are any, else of the fit, half wider: one model alone does
+    not tell how far the next one is off.
     """
-    for off, factor in ((held, 1.0), (fitted, 1.25)):
+    for off, factor in ((held, 1.0), (fitted, _ONE_MODEL)):
         mine = sorted(abs(e) for r, e in off if _uses(kernels, r) and r.kind in ("step", "tpot"))
         if mine:
             return min(1.0, max(0.1, round(factor * mine[int(0.9 * len(mine))], 2)))
@@ -167,6 +170,18 @@ def _origin(row: Kernels | Times) -> str:
 
 def _flags(kernels: Kernels) -> list[str]:
     return ["experts_assumed: true"] if kernels.experts_assumed else []
+
+
+def _common(name: str, held: Sourced[float] | Sourced[int], *, refit: bool) -> str:
+    said = [f"value: {_number(held.value)}"]
+    if refit:
+        said += [f'source: "{_SOURCE}"', f"checked: {date.today().isoformat()}"]
+    else:
+        said += [f'source: "{held.source}"'] if held.source else []
+        said += [f"checked: {held.checked.isoformat()}"] if held.checked else []
+        said += ["assumed: true"] if held.assumed else []
+        said += [f'note: "{held.note}"'] if held.note else []
+    return f"{name}: {{{', '.join(said)}}}"
 
 
 def text_of(table: EngineSpeed, held: Errors, fitted: Errors) -> str:
@@ -193,18 +208,10 @@ def text_of(table: EngineSpeed, held: Errors, fitted: Errors) -> str:
         if times.read_gb_s is not None:
             fields.append(f"read_gb_s: {_number(times.read_gb_s)}")
         lines.append("  - {" + ", ".join([*fields, _origin(times)]) + "}")
-    for name in Constant.COMMON:
-        common = getattr(table, name)
-        origin = f'source: "{_SOURCE}", checked: {date.today().isoformat()}'
-        if name in _FIXED[table.id]:
-            origin = f'assumed: true, note: "{common.note}"'
-        lines.append(f"{name}: {{value: {_number(common.value)}, {origin}}}")
-    graph, wider = table.graph_tokens, table.unmeasured
-    checked = f", checked: {graph.checked.isoformat()}" if graph.checked else ""
-    where = f'source: "{graph.source}"{checked}' if graph.source else (
-        f'assumed: true, note: "{graph.note}"')  # fmt: skip
-    lines.append(f"graph_tokens: {{value: {graph.value}, {where}}}")
+    for name in (*Constant.COMMON, "graph_tokens", "acceptance"):
+        refit = name in Constant.COMMON and name not in _FIXED[table.id]
+        lines.append(_common(name, getattr(table, name), refit=refit))
     versions = ", ".join(f'"{v}"' for v in table.measured)
     lines.append(f"measured: [{versions}]")
-    lines.append(f'unmeasured: {{value: {wider.value}, assumed: true, note: "{wider.note}"}}')
+    lines.append(_common("unmeasured", table.unmeasured, refit=False))
     return "\n".join(lines) + "\n"

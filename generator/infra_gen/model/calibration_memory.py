@@ -108,6 +108,7 @@ class VllmMemory(Record):
     matmul_workspace_mib: Sourced[int]
     outside_torch_gib: OutsideTorch
     context_outside_since: Sourced[str]
+    stored_cache_dtype_since: Sourced[str]
     driver_context_gib: Sourced[float]
     graphs: GraphSizes
 

@@ -99,6 +99,9 @@ class EngineSpeed(Record):
     graph_tokens: Sourced[int] = Field(
         description="a step of more tokens than this has no captured graph; 0: none has one"
     )
+    acceptance: Sourced[float] = Field(
+        description="share of tokens guessed ahead that turn out right"
+    )
     measured: tuple[str, ...] = Field(
         default=(), description="versions among the measurements, as beginnings: 0.25. or b28"
     )
@@ -133,6 +136,7 @@ class Rates:
     arrival_ms: float
     burst: float
     graph_tokens: float
+    acceptance: float
     band: float
     measured: bool
     experts_measured: bool = False
@@ -147,6 +151,7 @@ _COMMON_FIELDS = (
     "arrival_ms",
     "burst",
     "graph_tokens",
+    "acceptance",
 )
 
 

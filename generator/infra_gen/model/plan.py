@@ -74,7 +74,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers."""
+    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers.
+
+    `cache_dtype` is the type of the cache that the checkpoint asks for, None for the model's own.
+    """
 
     format: Literal["safetensors", "gguf"]
     quantization: str
@@ -86,6 +89,7 @@ class Weights:
     sha256: str | None
     local_path: str | None = None
     official: bool = False
+    cache_dtype: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -
         max_num_seqs=limits.max_num_seqs,
         max_num_batched_tokens=limits.max_num_batched_tokens,
         kv_dtype=limits.kv_cache_dtype,
+        stored_cache_dtype=held.cache_dtype,
         expert_parallel=split.expert,
         # What is embedded must fit one micro-batch; generation prefills in small ones.
         ubatch=None if facts.workload.task == "generate" else limits.max_num_batched_tokens,

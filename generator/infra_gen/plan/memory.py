@@ -25,7 +25,7 @@ class Shape:
 
     `version`: the engine's, None for the newest. `fraction`: the share of visible memory that is
     planned, None for the engine's default. `eager`: no CUDA graphs and no compilation.
-    `prefix_cache`: None for the engine's default.
+    `stored_cache_dtype`: what the checkpoint asks for. `prefix_cache`: None for the engine's default.
     """
 
     weight_bytes: int
@@ -37,6 +37,7 @@ class Shape:
     kv_dtype: str
     expert_parallel: bool = False
     ubatch: int | None = None
+    stored_cache_dtype: str | None = None
     quantization: str = "bf16"
     version: str | None = None
     fraction: float | None = None

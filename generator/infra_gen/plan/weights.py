@@ -211,4 +211,5 @@ def checkpoint_weights(model: ModelPreset, checkpoint: Checkpoint) -> Weights:
         revision=checkpoint.revision,
         sha256=checkpoint.sha256,
         official=checkpoint.official,
+        cache_dtype=checkpoint.cache_dtype.value if checkpoint.cache_dtype else None,
     )

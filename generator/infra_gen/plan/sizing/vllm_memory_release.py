@@ -97,3 +97,11 @@ def batch_default(constants: VllmMemory, version: str | None, machine: Machine) 
         if machine.visible_gib >= row.min_device_gib
         and not any(machine.id.startswith(device) for device in row.except_devices)
     )
+
+
+def cache_dtype(constants: VllmMemory, shape: Shape) -> str:
+    """The type of the cache: what was asked, or what the checkpoint asks for where vLLM reads that."""
+    known = reached(constants.stored_cache_dtype_since, shape.version)
+    if shape.kv_dtype == "auto" and shape.stored_cache_dtype and known:
+        return shape.stored_cache_dtype
+    return shape.kv_dtype

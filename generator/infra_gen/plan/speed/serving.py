@@ -6,10 +6,10 @@ All times in seconds.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from infra_gen.model.calibration_speed import Rates
-from infra_gen.plan.speed.step import Limits, Step, hop_s, step_s
+from infra_gen.plan.speed.step import Limits, Step, draft_s, hop_s, step_s
 from infra_gen.plan.speed.work import Work
 
 # Steps that differ little are timed as one; this many kinds of them are told apart.
@@ -22,7 +22,8 @@ class Engine:
 
     `batched_tokens` is the most that one step takes; None: a prompt is read as a whole.
     `cache_bytes` is what running requests share on one device; None: no bound. `stages` of a
-    pipeline hold the layers; each works on another part of the batch at the same time.
+    pipeline hold the layers; each works on another part of the batch at the same time. `guesses` is
+    how many tokens ahead are guessed and then checked in one step.
     """
 
     work: Work
@@ -31,6 +32,7 @@ class Engine:
     batched_tokens: int | None = None
     cache_bytes: float | None = None
     stages: int = 1
+    guesses: int = 0
     _known: dict[Step, float] = field(default_factory=dict, compare=False, repr=False)
 
     def step_s(self, step: Step) -> float:
@@ -53,9 +55,22 @@ class Engine:
             return requests
         return max(1, min(requests, int(self.cache_bytes // each)))
 
+    @property
+    def tokens_a_step(self) -> float:
+        """Tokens that a sequence gets in a step: its own, and guesses up to the first wrong one."""
+        right = self.rates.acceptance
+        return float(sum(right**guess for guess in range(self.guesses + 1)))
+
     def decode_s(self, sequences: float, context: float) -> float:
-        """One step that gives each of `sequences` a token: its part of the batch in each stage."""
-        return self.step_s(Step(math.ceil(sequences / self.stages), context))
+        """Time in which each of `sequences` gets a token: its part of the batch in each stage."""
+        return self._decode_step_s(sequences, context) / self.tokens_a_step
+
+    def _decode_step_s(self, sequences: float, context: float) -> float:
+        batch = math.ceil(sequences / self.stages)
+        taken = self.step_s(Step(batch, context, guesses=self.guesses))
+        if self.guesses:
+            taken += self.guesses * draft_s(self.work, self.limits, self.rates, batch)
+        return taken
 
     def prefill_s(self, prompts: int, tokens: int) -> float:
         """Read `prompts` prompts of `tokens` tokens that came together, one token each.
@@ -82,8 +97,11 @@ class Engine:
         beside = math.ceil(running / self.stages)
         room = (self.batched_tokens or tokens + beside) - beside
         chunks = max(1, math.ceil(tokens / max(1, room)))
-        with_prompt = Step(beside, context, tokens / chunks, tokens, 1.0 / chunks)
-        added = self.step_s(with_prompt) - self.decode_s(running, context)
+        alone = Step(beside, context, guesses=self.guesses)
+        with_prompt = replace(
+            alone, prompt_tokens=tokens / chunks, prompt_length=tokens, prompts=1.0 / chunks
+        )
+        added = self.step_s(with_prompt) - self.step_s(alone)
         return chunks * added / self.stages
 
     def waves_s(self, requests: int, tokens_in: int, tokens_out: int) -> float:

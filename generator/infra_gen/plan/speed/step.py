@@ -32,7 +32,7 @@ class Step:
     """One step: `sequences` that get a token, at `context` tokens each, and tokens of prompts.
 
     `prompt_tokens` are of prompts of `prompt_length` tokens each; `prompts` is how many of them get
-    their first token in this step.
+    their first token in this step. `guesses` of each sequence are checked beside its next token.
     """
 
     sequences: float
@@ -40,6 +40,7 @@ class Step:
     prompt_tokens: float = 0.0
     prompt_length: float = 0.0
     prompts: float = 0.0
+    guesses: int = 0
 
 
 def joined_s(first: float, second: float, sharpness: float) -> float:
@@ -137,9 +138,7 @@ def exchange_s(work: Work, limits: Limits, rates: Rates, tokens: float) -> float
     return total
 
 
-def _all_reduce_s(
-    work: Work, limits: Limits, rates: Rates, tokens: float, devices: int
-) -> float:
+def _all_reduce_s(work: Work, limits: Limits, rates: Rates, tokens: float, devices: int) -> float:
     if not limits.link:
         return 0.0
     size = tokens * work.hidden * _ACTIVATION_BYTES
@@ -164,9 +163,10 @@ def fixed_s(work: Work, rates: Rates, sequences: float) -> float:
 
 def step_s(work: Work, limits: Limits, rates: Rates, step: Step) -> float:
     """Seconds of one step with its tokens written and its tokens read."""
-    tokens = step.sequences + step.prompt_tokens
+    checked = step.sequences * (1 + step.guesses)
+    tokens = checked + step.prompt_tokens
     total = fixed_s(work, rates, step.sequences + step.prompts)
-    total += matrices_s(work, limits, rates, tokens, step.sequences + step.prompts)
+    total += matrices_s(work, limits, rates, tokens, checked + step.prompts)
     total += exchange_s(work, limits, rates, tokens)
     if step.sequences:
         total += decode_attention_s(work, limits, rates, step)
@@ -176,3 +176,20 @@ def step_s(work: Work, limits: Limits, rates: Rates, step: Step) -> float:
     if tokens > rates.graph_tokens:  # the CPU launches every kernel, while the device works
         total = max(total, work.layers * rates.launch_us / 1e6)
     return total
+
+
+def draft_s(work: Work, limits: Limits, rates: Rates, sequences: float) -> float:
+    """Guess one token for each sequence: as one more layer of the model and its head would."""
+    layer = replace(
+        work,
+        layers=1,
+        expert_layers=min(1, work.expert_layers),
+        state_layers=0,
+        common_bytes=work.common_bytes / work.layers,
+        common_params=work.common_params / work.layers,
+        expert_bytes=work.expert_bytes / max(1, work.expert_layers),
+        expert_active=work.expert_active / max(1, work.expert_layers),
+    )
+    total = fixed_s(layer, rates, sequences) - rates.step_us / 1e6
+    total += matrices_s(layer, limits, rates, sequences, sequences)
+    return total + exchange_s(layer, limits, rates, sequences)
