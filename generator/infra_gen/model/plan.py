@@ -111,7 +111,11 @@ class Parallelism:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The fullest device, GiB, and the key-value cache of one replica."""
+    """The fullest device, GiB, and the key-value cache of one replica.
+
+    `state_blocks`: blocks of a cache that holds recurrent states; `most_requests`: how many
+    requests such a cache can run at once, however short. Both None where there are no such states.
+    """
 
     visible_gib: float
     reserved_gib: float
@@ -125,6 +129,8 @@ class Memory:
     kv_bytes_per_token: int
     kv_cache_tokens: int
     max_concurrency_at_context: float
+    state_blocks: int | None = None
+    most_requests: int | None = None
 
     @property
     def planned_gib(self) -> float:

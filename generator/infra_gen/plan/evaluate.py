@@ -17,7 +17,7 @@ from infra_gen.plan.sizing.contract import Ask
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
 from infra_gen.plan.under_load import LoadModel
-from infra_gen.plan.weights import loaded_bytes
+from infra_gen.plan.weights import guess_bytes, loaded_bytes, tower_bytes
 
 _FEWEST = 8  # requests at once that a plan gives to engines whose requests share one cache
 
@@ -40,9 +40,9 @@ class Evaluated:
 
 def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Memory:
     split, held = candidate.parallelism, candidate.weights
-    paged = not SIZINGS[candidate.engine].reserves_slots
+    preset, paged = candidate.model.preset, not SIZINGS[candidate.engine].reserves_slots
     shape = Shape(
-        weight_bytes=loaded_bytes(candidate.model.preset, held) if paged else held.bytes,
+        weight_bytes=loaded_bytes(preset, held) if paged else held.bytes,
         tensor=split.tensor,
         layer_split=split.layer_split,
         context=limits.context,
@@ -58,8 +58,13 @@ def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -
         fraction=limits.memory_fraction,
         eager=own.eager,
         prefix_cache=own.prefix_cache,
+        pipeline=split.pipeline,
+        data=split.data if preset.architecture.moe else 1,
+        guess_bytes=guess_bytes(preset, held),
+        tower_bytes=tower_bytes(preset),
+        own=own,
     )
-    arch = candidate.model.preset.architecture
+    arch = preset.architecture
     return SIZINGS[candidate.engine].memory_of(facts.machine, arch, shape, facts.calibration)
 
 
@@ -74,6 +79,25 @@ def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits) -> Limits:
     return replace(limits, max_num_seqs=slots)
 
 
+def _with_states(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
+    """At most as many requests at once as a cache of recurrent states has blocks for.
+
+    Memory set aside for requests is cache that is missed, so the number is searched.
+    """
+
+    def has_states(seqs: int) -> bool:
+        most = _memory(candidate, facts, replace(limits, max_num_seqs=seqs), own).most_requests
+        return most is None or seqs <= most
+
+    low, high = 1, limits.max_num_seqs
+    if has_states(high):
+        return limits
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if has_states(middle) else (low, middle)
+    return replace(limits, max_num_seqs=low // _FEWEST * _FEWEST or low)
+
+
 def _affordable(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
     """Fewer requests at once where memory that is set aside for them keeps the model from fitting.
 
@@ -84,11 +108,29 @@ def _affordable(candidate: Candidate, facts: Facts, limits: Limits, own: Setting
         fewer = replace(limits, max_num_seqs=seqs)
         mem = _memory(candidate, facts, fewer, own)
         if sizing.shortfall(mem, limits.context) <= 0:
-            return fewer
+            return _with_states(candidate, facts, fewer, own)
         if seqs <= _FEWEST:
             break
         seqs = max(_FEWEST, seqs // 2)
     return limits
+
+
+def _fitted(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
+    """The longest context of which the cache holds one request, as the engine finds it itself."""
+    sizing = SIZINGS[candidate.engine]
+    longest = candidate.model.preset.architecture.max_context
+
+    def fits(context: int) -> bool:
+        mem = _memory(candidate, facts, replace(limits, context=context), own)
+        return sizing.shortfall(mem, context) <= 0
+
+    if fits(longest):
+        return replace(limits, context=longest)
+    low, high = 1, longest
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return replace(limits, context=low)
 
 
 def context_for(spec: Spec, facts: Facts, arch: Architecture) -> int:
@@ -118,7 +160,8 @@ def _limits(
     )
     own = settings_of(candidate.engine, spec.engine_args)
     if not pins:
-        return own.on(limits)
+        limits = own.on(limits)
+        return _fitted(candidate, facts, limits, own) if own.fit_context else limits
     limits = replace(
         limits,
         max_num_seqs=pins.max_num_seqs,

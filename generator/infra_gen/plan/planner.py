@@ -18,7 +18,7 @@ from infra_gen.plan.choose import Choice, choose, nearest_plans
 from infra_gen.plan.evaluate import Evaluated
 from infra_gen.plan.reasons import decisions_of, other_version
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import settings_of
+from infra_gen.plan.sizing.vllm_memory_settings import moves_memory, settings_of
 
 _DRAIN_BOUNDS_S = (30, 300)
 _STOP_SLACK_S = 15
@@ -149,7 +149,7 @@ def _overruled(spec: Spec, info: EngineInfo) -> list[str]:
         if name in counted:
             continue
         flag = info.table.flag(name if name.startswith("-") else f"--{name}")
-        if flag is not None and flag in planned:
+        if flag is not None and (flag in planned or moves_memory(info.name, name)):
             mine.append(name.lstrip("-"))
     return [
         f"engine_args sets {name}: the numbers here are those without it" for name in sorted(mine)
