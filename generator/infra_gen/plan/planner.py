@@ -15,7 +15,7 @@ from infra_gen.model.plan import Performance, Plan, Startup, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load, quantization
 from infra_gen.plan.choose import Choice, choose, nearest_plans
-from infra_gen.plan.evaluate import Evaluated
+from infra_gen.plan.evaluated import Evaluated
 from infra_gen.plan.reasons import decisions_of, other_version
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.sizing.vllm_memory_settings import settings_of
