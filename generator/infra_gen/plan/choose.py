@@ -155,29 +155,16 @@ def _chosen(found: Evaluated, search: _Search) -> Choice:
     return Choice(found, search.alternatives(found), reason, None)
 
 
-def nearest_plans(facts: Facts, spec: Spec, everything: Facts) -> tuple[str, ...]:
-    """Plans that would fit, as words to type: more devices, then a smaller model.
+def smaller_model(spec: Spec, everything: Facts) -> tuple[str, ...]:
+    """The best model that carries the load on the same machine, as words to type.
 
-    `everything` holds all models for the same machine.
+    `everything` is the machine with all models.
     """
-    found: list[str] = []
-    for devices in (2, 4, 8):
-        if devices <= facts.machine.devices:
-            continue
-        larger = replace(facts, machine=replace(facts.machine, devices=devices))
-        choice = choose(larger, spec, None)
-        if choice.best:
-            base = facts.machine.id.split(":")[0]
-            found.append(f"--hardware {base}:{devices} ({_words(choice.best)})")
-            break
-    smaller = choose(replace(everything, auto_model=True), spec.model_copy(
-        update={"quantization": "auto", "engine": "auto"}), None)  # fmt: skip
-    if smaller.best:
-        name = smaller.best.candidate.model.preset.id
-        found.append(f"--model {name} ({_words(smaller.best)})")
-    return tuple(found)
-
-
-def _words(found: Evaluated) -> str:
-    engine, model, quantization = _label(found.candidate)
-    return f"{model} {quantization} on {engine}"
+    if spec.model == "auto":
+        return ()
+    free = spec.model_copy(update={"model": "auto", "quantization": "auto", "engine": "auto"})
+    best = choose(replace(everything, auto_model=True), free, None).best
+    if best is None or not best.carries:
+        return ()
+    engine, model, quantization = _label(best.candidate)
+    return (f"--model {model} ({model} {quantization} on {engine})",)

@@ -62,16 +62,24 @@ def _affordable(candidate: Candidate, facts: Facts, limits: Limits, own: Setting
 
     Halved until it fits, at least _FEWEST; as they are where that does not help.
     """
-    sizing, seqs = SIZINGS[candidate.engine], limits.max_num_seqs
-    while not sizing.reserves_slots and not own.max_num_seqs:
+    sizing = SIZINGS[candidate.engine]
+
+    def fits(asked: Limits) -> bool:
+        mem = _memory(candidate, facts, asked, own)
+        return sizing.shortfall(mem, asked.context) <= 0
+
+    if sizing.reserves_slots or own.max_num_seqs or fits(limits):
+        return limits
+    fewest = replace(limits, max_num_seqs=_FEWEST)
+    if limits.max_num_seqs <= _FEWEST or not fits(fewest):
+        return limits
+    seqs = limits.max_num_seqs // 2
+    while seqs > _FEWEST:
         fewer = replace(limits, max_num_seqs=seqs)
-        mem = _memory(candidate, facts, fewer, own)
-        if sizing.shortfall(mem, limits.context) <= 0:
+        if fits(fewer):
             return fewer
-        if seqs <= _FEWEST:
-            break
-        seqs = max(_FEWEST, seqs // 2)
-    return limits
+        seqs //= 2
+    return fewest
 
 
 def context_for(spec: Spec, facts: Facts, arch: Architecture) -> int:
@@ -128,7 +136,7 @@ def evaluate(
         lacking = sizing.shortfall(mem, limits.context)
         if lacking > 0:
             return Evaluated(candidate, limits, mem, lacking, spec, None)
-        first = LoadModel(facts, spec, candidate, mem, limits.max_num_batched_tokens, slots)
+        first = LoadModel(facts, spec, candidate, mem, limits, slots=slots)
         limits = _limits(candidate, facts, spec, pins, first.peak(spec.load.users))
         if slots:
             limits = replace(limits, max_num_seqs=min(limits.max_num_seqs, slots))
@@ -139,9 +147,7 @@ def evaluate(
     mem = _memory(candidate, facts, limits, own)
     lacking = sizing.shortfall(mem, limits.context)
     # From here on nothing but the limits counts, so that a lock's give the same numbers again.
-    loaded = LoadModel(
-        facts, spec, candidate, mem, limits.max_num_batched_tokens, limits.max_num_seqs
-    )
+    loaded = LoadModel(facts, spec, candidate, mem, limits, slots=limits.max_num_seqs)
     return Evaluated(candidate, limits, mem, lacking, spec, loaded)
 
 

@@ -87,13 +87,14 @@ class LoadModel:
         spec: Spec,
         candidate: Candidate,
         mem: Memory,
-        batched_tokens: int,
+        limits: Limits,
+        *,
         slots: int | None = None,
     ) -> None:
         """Keep what the closed loop needs."""
         self.workload = facts.workload
         self.data = candidate.parallelism.data
-        self.speed = _speed(candidate, facts, mem, batched_tokens)
+        self.speed = _speed(candidate, facts, mem, limits.max_num_batched_tokens)
         self.spec = spec
         self.slots = slots
         self._residence: dict[int, float | None] = {}
