@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from infra_gen.knowledge import store
-from infra_gen.model.calibration_speed import EngineSpeed
+from infra_gen.model.calibration_speed import EngineSpeed, band_of, names_of, rates
 from infra_gen.resources import data_dir
 from tools.fit_numeric import least_squares
 from tools.fit_speed_rows import Row, predicted_ms, rows_of
@@ -92,6 +92,25 @@ def report(title: str, off: Iterable[tuple[Row, float]], *, every: bool) -> None
         print("  " + line(" ".join(key), found[key]))
 
 
+def covered(table: EngineSpeed, off: Iterable[tuple[Row, float]]) -> dict[str, float]:
+    """Share of rows of each kind that lie inside the band which a plan states for them."""
+    inside: dict[str, list[bool]] = defaultdict(list)
+    for row, error in off:
+        numbers = rates(table, names_of(row.machine), row.precision)
+        if numbers is not None:
+            moe = row.preset.architecture.moe is not None
+            band = band_of(table, numbers, row.version or None, experts=moe)
+            inside[row.kind].append(abs(error) <= band)
+    return {kind: sum(found) / len(found) for kind, found in inside.items()}
+
+
+def report_covered(table: EngineSpeed, off: Iterable[tuple[Row, float]]) -> None:
+    """Print those shares."""
+    shares = covered(table, off)
+    said = ", ".join(f"{k} {100 * shares[k]:.0f} %" for k in _REPORTED if k in shares)
+    print(f"  inside the stated band: {said}")
+
+
 def split_test(
     table: EngineSpeed, rows: Sequence[Row], *, devices: bool
 ) -> list[tuple[Row, float]]:
@@ -150,6 +169,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     held = split_test(table, rows, devices=False) if asked.split or asked.write else []
     if asked.split:
         report("held out: a model on a kind of hardware", held, every=asked.every)
+        report_covered(table, held)
         fewer = split_test(table, rows, devices=True)
         report("held out: a model on so many devices", fewer, every=asked.every)
     if asked.write:
@@ -157,6 +177,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         path = data_dir("presets") / "calibration" / "speed" / f"{asked.engine}.yaml"
         Path(path).write_text(text_of(table, held, errors(table, rows)), encoding="utf-8")
     report("all rows of the fit", errors(table, rows), every=asked.every)
+    report_covered(table, errors(table, rows))
     report("left out", errors(table, [r for r in everything if r.use != "fit"]), every=asked.every)
 
 

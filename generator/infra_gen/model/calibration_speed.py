@@ -102,6 +102,9 @@ class EngineSpeed(Record):
     acceptance: Sourced[float] = Field(
         description="share of tokens guessed ahead that turn out right"
     )
+    acceptance_spread: Sourced[float] = Field(
+        description="how far that share may be off, for another draft or text"
+    )
     measured: tuple[str, ...] = Field(
         default=(), description="versions among the measurements, as beginnings: 0.25. or b28"
     )
@@ -137,6 +140,7 @@ class Rates:
     burst: float
     graph_tokens: float
     acceptance: float
+    acceptance_spread: float
     band: float
     measured: bool
     experts_measured: bool = False
@@ -152,6 +156,7 @@ _COMMON_FIELDS = (
     "burst",
     "graph_tokens",
     "acceptance",
+    "acceptance_spread",
 )
 
 
@@ -200,14 +205,26 @@ def rates(found: EngineSpeed, order: tuple[str, ...], precision: str) -> Rates |
     return Rates(**numbers, measured=measured, experts_measured=with_experts)
 
 
+def tokens_a_step(guesses: int, acceptance: float) -> float:
+    """Tokens that a sequence gets in a step: its own, and guesses up to the first wrong one."""
+    return float(sum(acceptance**guess for guess in range(guesses + 1)))
+
+
 def band_of(
-    found: EngineSpeed, numbers: Rates, version: str | None, *, experts: bool = False
+    found: EngineSpeed,
+    numbers: Rates,
+    version: str | None,
+    *,
+    experts: bool = False,
+    guesses: int = 0,
 ) -> float:
-    """Relative error to state: the fit's, wider for what was not measured."""
+    """Relative error to state: the fit's, wider for what was not measured and what is guessed."""
     known = version is not None and version.startswith(found.measured)
     fitted = numbers.experts_measured if experts else numbers.measured
     factor = 1.0 if known and fitted else found.unmeasured.value or 1.0
-    return min(1.0, numbers.band * factor)
+    likely = tokens_a_step(guesses, numbers.acceptance)
+    fewest = tokens_a_step(guesses, max(0.0, numbers.acceptance - numbers.acceptance_spread))
+    return min(1.0, numbers.band * factor + likely / fewest - 1)
 
 
 SpeedTables = tuple[EngineSpeed, ...]

@@ -186,7 +186,10 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The engine's own limits; the deployed ones are these and no others."""
+    """The engine's own limits; the deployed ones are these and no others.
+
+    `guesses` are tokens that the user has it guess ahead and check in one step.
+    """
 
     context: int
     max_num_seqs: int
@@ -194,6 +197,7 @@ class Limits:
     memory_fraction: float | None
     kv_cache_dtype: str
     threads: int | None = None
+    guesses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,11 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
     said += other_version(info)
     if info.facts.maintenance.value:
         said.append(info.facts.maintenance.value)
+    if found.limits.guesses:
+        said.append(
+            "tokens are guessed ahead: how many are right depends on the draft and the text, so the "
+            "speeds here assume a share, and their error band is wider"
+        )
     if performance.basis == "unknown":
         said.append("no speed constant for this machine: every user is counted as busy")
     elif performance.points and performance.points[0].ttft_ms is None:

@@ -18,7 +18,7 @@ _MOST_USERS = 100_000
 _QUEUED = 2  # at most so many times what runs at once are there: a wait is no longer than an answer
 
 
-def _speed(candidate: Candidate, facts: Facts, mem: Memory, batched_tokens: int) -> SpeedModel:
+def _speed(candidate: Candidate, facts: Facts, mem: Memory, limits: Limits) -> SpeedModel:
     return _speed_model(
         facts,
         candidate.model.preset,
@@ -26,7 +26,7 @@ def _speed(candidate: Candidate, facts: Facts, mem: Memory, batched_tokens: int)
         engine=candidate.engine,
         weights=candidate.weights,
         split=candidate.parallelism,
-        batched_tokens=batched_tokens,
+        limits=limits,
     )
 
 
@@ -38,7 +38,7 @@ def _speed_model(
     engine: str,
     weights: Weights,
     split: Parallelism,
-    batched_tokens: int,
+    limits: Limits,
 ) -> SpeedModel:
     """Where every slot has its cache from the start, only the number of slots bounds a batch."""
     return SpeedModel(
@@ -50,12 +50,15 @@ def _speed_model(
         params_total=preset.params_total.value or 0,
         params_active=preset.params_active.value or 0,
         arch=preset.architecture,
-        kv_bytes_per_token=mem.kv_bytes_per_token * split.tensor,
+        kv_bytes_per_token=mem.kv_bytes_per_token * split.tensor * split.pipeline,
         calibration=facts.calibration,
         writes=preset.task == "generate",
         quantization=weights.quantization,
         version=facts.engines[engine].version,
-        batched_tokens=batched_tokens,
+        batched_tokens=limits.max_num_batched_tokens,
+        stages=split.pipeline,
+        sharing=split.data if preset.architecture.moe else 1,
+        guesses=limits.guesses,
         cache_bytes=None if SIZINGS[engine].reserves_slots else max(0.0, mem.kv_cache_gib) * GIB,
     )
 
@@ -70,7 +73,7 @@ def speed_of(plan: Plan, facts: Facts) -> SpeedModel:
         engine=plan.engine,
         weights=plan.weights,
         split=plan.parallelism,
-        batched_tokens=plan.limits.max_num_batched_tokens,
+        limits=plan.limits,
     )
 
 
@@ -94,7 +97,7 @@ class LoadModel:
         """Keep what the closed loop needs."""
         self.workload = facts.workload
         self.data = candidate.parallelism.data
-        self.speed = _speed(candidate, facts, mem, limits.max_num_batched_tokens)
+        self.speed = _speed(candidate, facts, mem, limits)
         self.spec = spec
         self.slots = slots
         self._residence: dict[int, float | None] = {}

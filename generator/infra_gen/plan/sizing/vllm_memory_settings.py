@@ -90,6 +90,7 @@ class Settings:
             max_num_batched_tokens=self.batched_tokens or limits.max_num_batched_tokens,
             memory_fraction=self.fraction or limits.memory_fraction,
             kv_cache_dtype=self.kv_dtype or limits.kv_cache_dtype,
+            guesses=self.speculation.tokens if self.speculation else limits.guesses,
         )
 
 

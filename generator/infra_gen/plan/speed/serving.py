@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from infra_gen.model.calibration_speed import Rates
+from infra_gen.model.calibration_speed import Rates, tokens_a_step
 from infra_gen.plan.speed.step import Limits, Step, draft_s, hop_s, step_s
 from infra_gen.plan.speed.work import Work
 
@@ -57,9 +57,8 @@ class Engine:
 
     @property
     def tokens_a_step(self) -> float:
-        """Tokens that a sequence gets in a step: its own, and guesses up to the first wrong one."""
-        right = self.rates.acceptance
-        return float(sum(right**guess for guess in range(self.guesses + 1)))
+        """Tokens that a sequence gets in a step."""
+        return tokens_a_step(self.guesses, self.rates.acceptance)
 
     def decode_s(self, sequences: float, context: float) -> float:
         """Time in which each of `sequences` gets a token: its part of the batch in each stage."""
