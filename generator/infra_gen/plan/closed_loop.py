@@ -65,7 +65,7 @@ class Loop:
             return sent * self._taken_s(running, knots) / running
 
         mode = self._likeliest(more_likely)
-        below, above = [1.0], []
+        below, above = [1.0], list[float]()
         while mode - len(below) >= 0 and below[-1] > _NEGLIGIBLE:
             below.append(below[-1] / more_likely(mode - len(below) + 1))
         last = 1.0
