@@ -74,7 +74,12 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers."""
+    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers.
+
+    `on_load`: the engine's word for making this quantization of 16-bit files while it loads them;
+    `bytes` are then those in memory. With neither `repo` nor `local_path`, no such files are known:
+    they can be sized, not deployed.
+    """
 
     format: Literal["safetensors", "gguf"]
     quantization: str
@@ -86,6 +91,12 @@ class Weights:
     sha256: str | None
     local_path: str | None = None
     official: bool = False
+    on_load: str | None = None
+
+    @property
+    def unpublished(self) -> bool:
+        """Whether nobody is known to offer these files."""
+        return self.repo is None and self.local_path is None
 
 
 @dataclass(frozen=True, slots=True)

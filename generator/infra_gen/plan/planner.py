@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 from infra_gen.errors import DoesNotFitError, InfraGenError, UsageError, did_you_mean
@@ -89,8 +90,9 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
             f"architecture {preset.architecture.class_name} is not known: sized as its config "
             "states, with every layer a full attention layer unless it says otherwise"
         )
-    if candidate.weights.basis == "computed":
-        said.append("the checkpoint's size is not published in the presets: computed from shapes")
+    if candidate.model.guessed:
+        said.append(candidate.model.guessed)
+    said += _of_weights(candidate.weights, preset)
     used = candidate.parallelism.devices_per_replica
     if used < facts.machine.devices:
         said.append(f"{facts.machine.devices - used} of {facts.machine.devices} devices stay idle")
@@ -117,8 +119,24 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _of_weights(weights: Weights, preset: ModelPreset) -> Iterator[str]:
+    """How the size of the weights is known, where no published file states it."""
+    if weights.on_load:
+        yield (
+            f"the engine makes {weights.quantization} of the 16-bit files while it loads them: their "
+            "size in memory is computed from shapes"
+        )
+    elif weights.unpublished:
+        yield (
+            f"no {weights.quantization} weights of {preset.name} are known: their size is computed "
+            "from shapes; to deploy, name the repository or folder that has them as the model"
+        )
+    elif weights.basis == "computed":
+        yield "the checkpoint's size is not published in the presets: computed from shapes"
+
+
 def _check_quantization(spec: Spec) -> None:
-    names = {name.lower(): name for name in quantization.QUALITY}
+    names = {name.lower(): name for name in (*quantization.QUALITY, *quantization.FAMILIES)}
     if spec.quantization.lower() not in ("auto", *names):
         raise UsageError(
             f"unknown quantization {spec.quantization!r}",
