@@ -16,13 +16,8 @@ from infra_gen.errors import UsageError
 from infra_gen.knowledge.hf_classes import KNOWN_CLASSES
 from infra_gen.knowledge.hf_experts import dense_width, experts
 from infra_gen.knowledge.hf_fields import ConfigFile, one_line
-from infra_gen.knowledge.hf_layers import (
-    count_layers,
-    extras,
-    index_cache_bytes,
-    is_encoder,
-    layer_groups,
-)
+from infra_gen.knowledge.hf_indexer import index_cache_bytes
+from infra_gen.knowledge.hf_layers import count_layers, extras, is_encoder, layer_groups
 from infra_gen.knowledge.hf_quantization import quantization_of
 from infra_gen.knowledge.hf_states import state_of
 from infra_gen.model.llm import Architecture, Mla, Task

@@ -51,7 +51,8 @@ def _first(config: ConfigFile, *keys: str, default: int | None = None) -> int:
     for key in keys:
         value = config.get(key)
         if isinstance(value, list) and value and all(type(v) is int and v > 0 for v in value):
-            return max(set(value), key=value.count)
+            most: int = max(set(value), key=value.count)
+            return most
         if value is not None:
             return config.positive(key) if default is None else config.count(key)
     if default is None:

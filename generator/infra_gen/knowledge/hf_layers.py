@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
 from infra_gen.errors import UsageError
 from infra_gen.knowledge.hf_blocks import block_heads
 from infra_gen.knowledge.hf_fields import ConfigFile, one_line
+from infra_gen.knowledge.hf_indexer import indexed_layers, indexer_params
 from infra_gen.knowledge.hf_states import State, state_of
 from infra_gen.model.llm import LayerGroup
 from infra_gen.model.params import Extras
@@ -32,8 +32,6 @@ _PATTERN_LETTERS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 _ENCODERS = ("Bert", "Roberta", "XLMRoberta", "ModernBert", "NomicBert", "NewModel", "NewFor",
              "GteNew", "GteModel", "JinaBert", "Camembert", "EuroBert")  # fmt: skip
 _STATES = ("linear", "mamba")
-_INDEXERS = {"full", "shared"}
-_SCALED, _FLOAT = 128, 4  # elements that share a scale, and its bytes
 _ORDER = ("full", "sliding", "chunked", "linear", "mamba", "none")
 
 
@@ -230,36 +228,4 @@ def extras(config: ConfigFile, groups: tuple[LayerGroup, ...]) -> Extras:
     state = state_of(config)
     layers = sum(group.layers for group in groups)
     mixer = state.params if state and state.mixer is None else None
-    return Extras(mixer=mixer, attention=_indexer_params(config) * indexed_layers(config, layers))
-
-
-def indexed_layers(config: ConfigFile, layers: int) -> int:
-    """Layers with an indexer of their own: sparse attention looks only at what it chooses."""
-    if config.get("index_topk") is None or config.get("kv_lora_rank") is None:
-        return 0
-    kinds = config.get("indexer_types")
-    if kinds is None:
-        return layers
-    if not isinstance(kinds, list) or len(kinds) < layers or not set(map(str, kinds)) <= _INDEXERS:
-        raise UsageError(
-            f"indexer_types is not a list of {layers} times full or shared", where=config.where
-        )
-    return kinds[:layers].count("full")
-
-
-def index_cache_bytes(config: ConfigFile, layers: int) -> int:
-    """Bytes a token and layer, on average, for the keys of indexers: fp8, a scale for each 128."""
-    # Source: vllm 0.33.0 vllm/model_executor/models/deepseek_v2.py, DeepseekV32IndexerCache
-    having = indexed_layers(config, layers)
-    if not having:
-        return 0
-    width = config.positive("index_head_dim")
-    return math.ceil((width + math.ceil(width / _SCALED) * _FLOAT) * having / layers)
-
-
-def _indexer_params(config: ConfigFile) -> int:
-    if config.get("index_topk") is None or config.get("q_lora_rank") is None:
-        return 0
-    heads, width = config.positive("index_n_heads"), config.positive("index_head_dim")
-    hidden = config.positive("hidden_size")
-    return config.positive("q_lora_rank") * heads * width + hidden * (width + heads)
+    return Extras(mixer=mixer, attention=indexer_params(config) * indexed_layers(config, layers))

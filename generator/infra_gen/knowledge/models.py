@@ -25,6 +25,7 @@ from infra_gen.knowledge.hf_config import (
 )
 from infra_gen.knowledge.hub import HUB_ID, HubUnreadError, read_hub
 from infra_gen.knowledge.repositories import find_by_name, find_repository
+from infra_gen.knowledge.safetensors_files import weight_bytes
 from infra_gen.model.facts import ModelFacts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.sourced import Sourced
@@ -34,7 +35,6 @@ from infra_gen.model.sourced import Sourced
 _UNDATED = date(1970, 1, 1)
 MODEL_FILE = ".infra-gen/model.json"  # beside the lock: see document_of
 _LARGEST_DOCUMENT = 2**20
-_SHARD = re.compile(r"-\d{5}-of-(\d{5})\.safetensors$")
 
 
 def resolve_model(text: str, base: Path, revision: str | None = None) -> ModelFacts:
@@ -113,22 +113,6 @@ def _from_gguf(path: Path, text: str) -> ModelFacts:
     )
 
 
-def _weight_bytes(folder: Path) -> int | None:
-    """The shards an engine reads; `consolidated` files are a second copy of the same weights."""
-    shards = [
-        path
-        for path in sorted(folder.glob("*.safetensors"))
-        if not path.name.startswith(("consolidated", "adapter_"))
-    ]
-    counts = {int(match[1]) for path in shards if (match := _SHARD.search(path.name))}
-    if len(counts) == 1 and (wanted := counts.pop()) > len(shards):
-        raise UsageError(
-            f"{len(shards)} of {wanted} weight files are here", where=str(folder),
-            hint="fetch the rest, or leave config.json alone to plan without weights",
-        )  # fmt: skip
-    return sum(path.stat().st_size for path in shards) or None
-
-
 def _from_folder(folder: Path, text: str) -> ModelFacts:
     """`text` is how the spec names it."""
     config = folder / "config.json"
@@ -147,7 +131,7 @@ def _from_folder(folder: Path, text: str) -> ModelFacts:
         preset=_dressed(model, folder),
         folder=_named(text),
         folder_quantization=model.quantization,
-        folder_bytes=_weight_bytes(folder),
+        folder_bytes=weight_bytes(folder),
     )
 
 

@@ -167,8 +167,10 @@ def _as_repository(
 ) -> ModelPreset:
     """The preset's shapes under another repository's name; what is known of its weights alone, not."""
     unknown = f"known of {preset.hf_id}, not of {repo}"
+    name = re.sub(r"[^a-z0-9.-]+", "-", repo.rsplit("/", 1)[-1].lower()).strip("-.")
     return preset.model_copy(
         update={
+            "id": name or preset.id,
             "name": repo.rsplit("/", 1)[-1],
             "hf_id": repo,
             "aliases": (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from infra_gen.model.facts import ModelFacts
@@ -60,3 +61,19 @@ def as_loaded(model: ModelFacts, weights: Weights, method: str | None) -> Weight
         return weights
     size = computed_bytes(model.preset, names[0])
     return replace(weights, quantization=names[0], bytes=size, basis="computed")
+
+
+def said_of(weights: Weights, model: str) -> Iterator[str]:
+    """How the size of the weights is known, where no published file states it."""
+    if weights.on_load:
+        yield (
+            f"the engine makes {weights.quantization} of the 16-bit files while it loads them: their "
+            "size in memory is computed from shapes"
+        )
+    elif weights.unpublished:
+        yield (
+            f"no {weights.quantization} weights of {model} are known: their size is computed "
+            "from shapes; to deploy, name the repository or folder that has them as the model"
+        )
+    elif weights.basis == "computed":
+        yield "the checkpoint's size is not published in the presets: computed from shapes"

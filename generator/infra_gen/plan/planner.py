@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 from infra_gen.errors import DoesNotFitError, InfraGenError, UsageError, did_you_mean
@@ -15,6 +14,7 @@ from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Performance, Plan, Startup, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load, quantization
+from infra_gen.plan.asked_weights import said_of
 from infra_gen.plan.choose import Choice, choose, nearest_plans
 from infra_gen.plan.evaluate import Evaluated
 from infra_gen.plan.reasons import decisions_of, other_version
@@ -92,7 +92,7 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
         )
     if candidate.model.guessed:
         said.append(candidate.model.guessed)
-    said += _of_weights(candidate.weights, preset)
+    said += said_of(candidate.weights, preset.name)
     used = candidate.parallelism.devices_per_replica
     if used < facts.machine.devices:
         said.append(f"{facts.machine.devices - used} of {facts.machine.devices} devices stay idle")
@@ -117,22 +117,6 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
     elif performance.points and performance.points[0].ttft_ms is None:
         said.append("compute of this machine is unknown: time to first token is not predicted")
     return tuple(said)
-
-
-def _of_weights(weights: Weights, preset: ModelPreset) -> Iterator[str]:
-    """How the size of the weights is known, where no published file states it."""
-    if weights.on_load:
-        yield (
-            f"the engine makes {weights.quantization} of the 16-bit files while it loads them: their "
-            "size in memory is computed from shapes"
-        )
-    elif weights.unpublished:
-        yield (
-            f"no {weights.quantization} weights of {preset.name} are known: their size is computed "
-            "from shapes; to deploy, name the repository or folder that has them as the model"
-        )
-    elif weights.basis == "computed":
-        yield "the checkpoint's size is not published in the presets: computed from shapes"
 
 
 def _check_quantization(spec: Spec) -> None:
