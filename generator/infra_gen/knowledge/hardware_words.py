@@ -60,6 +60,9 @@ def _counted(part: str) -> tuple[int, str]:
 
 
 def _meant(part: str) -> str | None:
+    exact = store.canonical("hardware", "-".join(filter(None, _SPLIT.split(part))))
+    if exact:
+        return exact
     tokens, sizes = _tokens(part)
     found = _of(tokens, sizes)
     if found is None and not sizes:

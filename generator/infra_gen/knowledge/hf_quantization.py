@@ -11,6 +11,9 @@ from infra_gen.knowledge.hf_fields import ConfigFile, one_line
 # The method names are those of vLLM's registry (vllm-project/vllm 0.33.0,
 # vllm/model_executor/layers/quantization/__init__.py); fields as each method's from_config reads.
 _FOUR_BIT = {"awq": "awq-int4", "gptq": "gptq-int4"}
+# Engines load 32-bit files in 16 bits unless told otherwise.
+_DTYPES = {"auto": "bf16", "bfloat16": "bf16", "float16": "fp16", "half": "fp16",
+           "float32": "bf16"}  # fmt: skip
 _MODELOPT = {
     "FP8": "fp8", "FP8_PER_CHANNEL_PER_TOKEN": "fp8", "FP8_PB_WO": "fp8-block",
     "NVFP4": "nvfp4", "W4A16_NVFP4": "nvfp4", "NVFP4_AWQ": "nvfp4", "MXFP4": "mxfp4",
@@ -45,11 +48,12 @@ def quantization_of(config: ConfigFile, modelopt: object = None) -> str:
 
 
 def _plain(config: ConfigFile) -> str:
-    dtype = config.get("torch_dtype", "dtype") or config.top.get("torch_dtype")
-    words = {None: "bf16", "auto": "bf16", "bfloat16": "bf16", "float16": "fp16", "half": "fp16",
-             "float32": "bf16"}  # fmt: skip
-    # Engines load 32-bit files in 16 bits unless told otherwise.
-    found = words.get(dtype.removeprefix("torch.")) if isinstance(dtype, str) else words.get(dtype)
+    dtype = config.get("torch_dtype", "dtype")
+    if dtype is None:
+        dtype = config.top.get("torch_dtype")
+    found = _DTYPES.get(dtype.removeprefix("torch.")) if isinstance(dtype, str) else None
+    if dtype is None:
+        return "bf16"
     if found is None:
         raise UsageError(f"torch_dtype is {one_line(repr(dtype))}, not planned", where=config.where)
     return found
