@@ -69,7 +69,7 @@ class SpeedModel:
     def error_band(self) -> float:
         """Relative error to state with every speed; 1 where nothing is known."""
         table = table_of(self.calibration.speed, self.engine)
-        if table is None or self.rates is None:
+        if table is None or self.rates is None or not self.arch.known:
             return 1.0
         experts = self.arch.moe is not None
         return band_of(table, self.rates, self.version, experts=experts, guesses=self.guesses)
