@@ -28,13 +28,17 @@ class Mla(Record):
 
 
 class Moe(Record):
-    """Mixture of experts; `dense_layers` is how many layers keep a plain MLP."""
+    """Mixture of experts; `dense_layers` is how many layers keep a plain MLP.
+
+    `input_size` is what experts read where it is narrower than the model, behind a projection.
+    """
 
     experts: int = Field(gt=0)
     experts_per_token: int = Field(gt=0)
     shared_experts: int = 0
     intermediate_size: int = Field(gt=0)
     shared_intermediate_size: int | None = None
+    input_size: int | None = Field(default=None, gt=0)
     dense_layers: int = 0
 
 
@@ -157,9 +161,30 @@ class Checkpoint(Record):
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     files: tuple[str, ...] = Field(default=(), description="GGUF: the files of this type, in order")
     bytes: Sourced[int]
+    cache_dtype: Sourced[str] | None = Field(
+        default=None,
+        description="type of the KV cache that its quantization config asks for, such as fp8",
+    )
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     official: bool = Field(description="published by the model's makers")
+    source: str
+    checked: date
+    note: str | None = None
+
+
+class Sibling(Record):
+    """Other published weights of the same shapes: a base model, a later release, a fine-tune.
+
+    `repo` itself holds them in the preset's own `dtype` unless `checkpoints` names it with another
+    quantization. What is known of the preset's weights alone (licence, sizes of files) is not said
+    of these.
+    """
+
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    checkpoints: tuple[Checkpoint, ...] = Field(
+        default=(), description="its repositories where their sizes or quantizations are known"
+    )
     source: str
     checked: date
     note: str | None = None
@@ -222,6 +247,7 @@ class ModelPreset(Record):
     dtype: Literal["bf16", "fp16", "fp8-block", "mxfp4"] = "bf16"
     architecture: Architecture
     checkpoints: tuple[Checkpoint, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
     vllm_parsers: Parsers | None = None
     llama_cpp_min_build: Sourced[int] | None = None
     notes: tuple[str, ...] = ()

@@ -74,7 +74,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers."""
+    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers.
+
+    `cache_dtype` is the type of the cache that the checkpoint asks for, None for the model's own.
+    `on_load`: the engine's word for making this quantization of 16-bit files while it loads them;
+    `bytes` are then those in memory. With neither `repo` nor `local_path`, no such files are known:
+    they can be sized, not deployed.
+    """
 
     format: Literal["safetensors", "gguf"]
     quantization: str
@@ -86,6 +92,13 @@ class Weights:
     sha256: str | None
     local_path: str | None = None
     official: bool = False
+    cache_dtype: str | None = None
+    on_load: str | None = None
+
+    @property
+    def unpublished(self) -> bool:
+        """Whether nobody is known to offer these files."""
+        return self.repo is None and self.local_path is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,11 @@ class Parallelism:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The fullest device, GiB, and the key-value cache of one replica."""
+    """The fullest device, GiB, and the key-value cache of one replica.
+
+    `state_blocks`: blocks of a cache that holds recurrent states; `most_requests`: how many
+    requests such a cache can run at once, however short. Both None where there are no such states.
+    """
 
     visible_gib: float
     reserved_gib: float
@@ -121,6 +138,8 @@ class Memory:
     kv_bytes_per_token: int
     kv_cache_tokens: int
     max_concurrency_at_context: float
+    state_blocks: int | None = None
+    most_requests: int | None = None
 
     @property
     def planned_gib(self) -> float:
@@ -176,7 +195,10 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The engine's own limits; the deployed ones are these and no others."""
+    """The engine's own limits; the deployed ones are these and no others.
+
+    `guesses` are tokens that the user has it guess ahead and check in one step.
+    """
 
     context: int
     max_num_seqs: int
@@ -184,6 +206,7 @@ class Limits:
     memory_fraction: float | None
     kv_cache_dtype: str
     threads: int | None = None
+    guesses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

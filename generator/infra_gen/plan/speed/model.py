@@ -17,6 +17,11 @@ from infra_gen.plan.speed.serving import Engine
 from infra_gen.plan.speed.step import Limits
 from infra_gen.plan.speed.work import work_of
 
+# Two devices on PCIe may write into each other's memory; vLLM's own exchange is for no more of them
+# (vllm/distributed/device_communicators/custom_all_reduce.py).
+_HOST_LINKS = ("pcie",)
+_PAIR = 2
+
 
 @dataclass(frozen=True)
 class SpeedModel:
@@ -24,7 +29,9 @@ class SpeedModel:
 
     `writes` is false for models that embed or rank: they read their input and are done.
     `batched_tokens` is the most tokens of one step, `cache_bytes` the cache that one device has for
-    all requests; None where they bound nothing. `constants` replaces the calibration's, for fitting.
+    all requests; None where they bound nothing. `stages` of a pipeline share the layers, `sharing`
+    groups with a batch each share the experts, `guesses` tokens are guessed ahead. `constants`
+    replaces the calibration's, for fitting.
     """
 
     machine: Machine
@@ -42,6 +49,9 @@ class SpeedModel:
     version: str | None = None
     batched_tokens: int | None = None
     cache_bytes: float | None = None
+    stages: int = 1
+    sharing: int = 1
+    guesses: int = 0
     constants: Rates | None = field(default=None, compare=False)
 
     @cached_property
@@ -59,9 +69,10 @@ class SpeedModel:
     def error_band(self) -> float:
         """Relative error to state with every speed; 1 where nothing is known."""
         table = table_of(self.calibration.speed, self.engine)
-        if table is None or self.rates is None:
+        if table is None or self.rates is None or not self.arch.known:
             return 1.0
-        return band_of(table, self.rates, self.version, experts=self.arch.moe is not None)
+        experts = self.arch.moe is not None
+        return band_of(table, self.rates, self.version, experts=experts, guesses=self.guesses)
 
     @cached_property
     def measured(self) -> bool:
@@ -87,6 +98,7 @@ class SpeedModel:
                 cache_bytes_per_token=self.kv_bytes_per_token / ranks,
                 quantization=self.quantization,
                 writes=self.writes,
+                data=self.sharing,
             ),
             limits=Limits(
                 bandwidth=machine.bandwidth_gb_s * 1e9,
@@ -94,10 +106,13 @@ class SpeedModel:
                 attention_compute=machine.fp16_tflops * 1e12 if machine.fp16_tflops else None,
                 link=link * 1e9 if link else None,
                 ranks=ranks,
+                relayed=machine.interconnect in _HOST_LINKS and ranks * self.sharing > _PAIR,
             ),
             rates=constants,
             batched_tokens=self.batched_tokens,
             cache_bytes=self.cache_bytes,
+            stages=self.stages,
+            guesses=self.guesses,
         )
 
     def decode_step_ms(self, batch: int, context_tokens: float) -> float | None:
@@ -129,7 +144,7 @@ class SpeedModel:
             tpot = engine.per_token_s(concurrency, input_tokens, output_tokens) * 1e3
             if together is not None:
                 ttft = engine.first_token_s(concurrency, input_tokens, output_tokens) * 1e3
-        running = engine.running(concurrency, input_tokens + output_tokens) if engine else 1
+        running = engine.running(concurrency, input_tokens + output_tokens / 2) if engine else 1
         return Point(
             concurrency=concurrency,
             input_tokens=input_tokens,
