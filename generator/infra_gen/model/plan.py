@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from infra_gen.model.llm import Task
+from infra_gen.model.llm import Layout, Task
 from infra_gen.model.target import Runtime
 
 GIB = 2**30
@@ -86,6 +86,7 @@ class Weights:
     sha256: str | None
     local_path: str | None = None
     official: bool = False
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ kv = fraction x visible - weights - activation - outside torch - graphs inside t
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.calibration_memory import VllmMemory, at_version, reached
@@ -124,6 +125,8 @@ def vllm_memory(
     stages the one with the fewest blocks decides for all (vllm/v1/core/kv_cache_utils.py).
     """
     constants = constants_of(calibration)
+    if shape.kv_dtype == "auto" and reached(constants.checkpoint_cache_since, shape.version):
+        shape = replace(shape, kv_dtype=shape.cache_dtype or "auto")
     found = [
         _stage_memory(machine, arch, shape, stage, constants)
         for stage in stages(arch.layers, shape.pipeline)
