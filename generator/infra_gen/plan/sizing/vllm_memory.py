@@ -94,6 +94,9 @@ def _stage_memory(
     if shape.own.blocks:
         kv_gib = pool.blocks * pool.block_bytes / GIB
     concurrency = pool.concurrency if pool.per_request else float(shape.max_num_seqs)
+    left = machine.visible_gib - machine.reserved_gib - used - kv_gib - (graphs - inside)
+    if shape.own.fixed_cache and machine.is_gpu:
+        left -= known(constants.driver_context_gib)  # no share of the device keeps room for it
     groups = kv_cache.cache_groups(arch, shape.tensor, shape.kv_dtype)
     host = 4.0 + min(8.0, shape.weight_bytes / GIB * 0.25)
     return Memory(
@@ -104,7 +107,7 @@ def _stage_memory(
         activation_gib=activation,
         cuda_graph_gib=graphs,
         runtime_gib=runtime,
-        headroom_gib=machine.visible_gib - machine.reserved_gib - used - kv_gib - (graphs - inside),
+        headroom_gib=left,
         # The loader maps shards one after another; the whole checkpoint passes the page cache.
         host_needed_gib=host + shape.own.offload_gib * shape.tensor * shape.pipeline,
         kv_bytes_per_token=kv_cache.bytes_per_token(groups),
