@@ -128,7 +128,16 @@ class TestVersions:
         old, new = shape(version="0.9.0"), shape(version="0.9.1")
         more = vllm_memory.outside_torch(H100, old, CONSTANTS)
         less = vllm_memory.outside_torch(H100, new, CONSTANTS)
-        assert more - less == pytest.approx(CONSTANTS.driver_context_gib.value)
+        assert 0.5 < more - less == pytest.approx(vllm_memory.driver_context(H100, CONSTANTS))
+
+    @pytest.mark.parametrize(
+        ("machine", "tensor", "gib"),
+        [("h100:8", 1, 0.24), ("h100:8", 2, 0.6), ("h100:8", 8, 1.8), ("a100-80gb:8", 8, 0.6),
+         ("4090:4", 4, 0.6), ("gb10", 1, 2.4)],
+    )  # fmt: skip
+    def test_what_the_process_holds_outside(self, machine: str, tensor: int, gib: float) -> None:
+        found = vllm_memory.outside_torch(resolve_machine(machine), shape(tensor=tensor), CONSTANTS)
+        assert found == gib
 
 
 class TestPeak:
@@ -215,7 +224,8 @@ class TestGraphs:
         found = vllm_memory.vllm_memory(H100, LLAMA, tight, CALIBRATION)
         assert found.cuda_graph_gib > 0.5
         assert found.headroom_gib < 0
-        assert shared_cache.shortfall(found, tight.context) == -found.headroom_gib
+        held = vllm_memory.driver_context(H100, CONSTANTS)
+        assert shared_cache.shortfall(found, tight.context) == held - found.headroom_gib
         desktop = replace(found, reserved_gib=1 - found.headroom_gib)
         assert shared_cache.shortfall(desktop, tight.context) == 0
 

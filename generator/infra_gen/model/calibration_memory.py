@@ -66,7 +66,10 @@ class LogitBytes(Record):
 
 
 class OutsideTorch(Record):
-    """GiB that the process holds outside PyTorch: one device, two, more, unified memory."""
+    """GiB that the process holds outside PyTorch, by the devices of one copy.
+
+    One; two, or more without a switch that adds up; more with one; devices of unified memory.
+    """
 
     single: Sourced[float]
     pair: Sourced[float]
@@ -112,7 +115,7 @@ class VllmMemory(Record):
     matmul_workspace_mib: Sourced[int]
     outside_torch_gib: OutsideTorch
     context_outside_since: Sourced[str]
-    driver_context_gib: Sourced[float]
+    driver_context_share: Sourced[float]
     graphs: GraphSizes
 
 

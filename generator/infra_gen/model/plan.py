@@ -110,6 +110,7 @@ class Parallelism:
 class Memory:
     """The fullest device, GiB, and the key-value cache of one replica.
 
+    `driver_gib` is the part of the headroom that the driver holds as soon as a process runs.
     `state_blocks`: blocks of a cache that holds recurrent states; `most_requests`: how many
     requests such a cache can run at once, however short. Both None where there are no such states.
     """
@@ -126,6 +127,7 @@ class Memory:
     kv_bytes_per_token: int
     kv_cache_tokens: int
     max_concurrency_at_context: float
+    driver_gib: float = 0.0
     state_blocks: int | None = None
     most_requests: int | None = None
 

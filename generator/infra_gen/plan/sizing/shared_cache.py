@@ -14,9 +14,9 @@ def shortfall(mem: Memory, context: int) -> float:
     """GiB a device lacks for one sequence of full context, or for what lies outside its share.
 
     0 when it fits. A share that the user set may take what is reserved for a display: only the
-    device's end counts.
+    device's end counts, less what the driver holds.
     """
-    beyond = -(mem.headroom_gib + mem.reserved_gib)
+    beyond = mem.driver_gib - (mem.headroom_gib + mem.reserved_gib)
     if beyond > 0:
         return beyond
     if mem.kv_bytes_per_token == 0:

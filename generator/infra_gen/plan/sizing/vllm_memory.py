@@ -24,6 +24,8 @@ from infra_gen.plan.sizing.vllm_memory_release import release_of
 from infra_gen.plan.sizing.vllm_memory_stage import Stage, part_of, stages, with_guess_layer
 
 _PAIR = 2  # devices that talk to each other without a switch
+# From this compute capability on NVLink switches add numbers up themselves, in buffers of their own.
+_ADDING_SWITCH = 9.0
 
 
 def constants_of(calibration: Calibration) -> VllmMemory:
@@ -33,13 +35,23 @@ def constants_of(calibration: Calibration) -> VllmMemory:
     return calibration.vllm_memory
 
 
+def driver_context(machine: Machine, constants: VllmMemory) -> float:
+    """GiB that the driver holds of a device as soon as a process uses it."""
+    return machine.visible_gib * known(constants.driver_context_share) if machine.is_gpu else 0.0
+
+
+def _switch_adds(machine: Machine) -> bool:
+    capability = float(machine.compute_capability or 0)
+    return machine.interconnect == "nvlink" and capability >= _ADDING_SWITCH
+
+
 def free_fraction(machine: Machine, constants: VllmMemory) -> float:
     """The share of visible memory that is free at start, to two digits.
 
     vLLM refuses to start where less than its share is free, so what the system or display holds
     and the driver's context stay outside.
     """
-    free = machine.usable_gib - known(constants.driver_context_gib)
+    free = machine.usable_gib - driver_context(machine, constants)
     return max(0.0, math.floor(free / machine.visible_gib * 100) / 100)
 
 
@@ -57,13 +69,14 @@ def outside_torch(machine: Machine, shape: Shape, constants: VllmMemory) -> floa
     held = constants.outside_torch_gib
     context = 0.0
     if machine.is_gpu and not reached(constants.context_outside_since, shape.version):
-        context = known(constants.driver_context_gib)
+        context = driver_context(machine, constants)
     if machine.memory_kind != "discrete" and machine.is_gpu:
         return known(held.unified) + context
     together = shape.tensor * shape.pipeline * shape.data
     if together == 1:
         return known(held.single) + context
-    return known(held.pair if together == _PAIR else held.group) + context
+    switched = together > _PAIR and _switch_adds(machine)
+    return known(held.group if switched else held.pair) + context
 
 
 def _stage_memory(
@@ -95,8 +108,6 @@ def _stage_memory(
         kv_gib = pool.blocks * pool.block_bytes / GIB
     concurrency = pool.concurrency if pool.per_request else float(shape.max_num_seqs)
     left = machine.visible_gib - machine.reserved_gib - used - kv_gib - (graphs - inside)
-    if shape.own.fixed_cache and machine.is_gpu:
-        left -= known(constants.driver_context_gib)  # no share of the device keeps room for it
     groups = kv_cache.cache_groups(arch, shape.tensor, shape.kv_dtype)
     host = 4.0 + min(8.0, shape.weight_bytes / GIB * 0.25)
     return Memory(
@@ -113,6 +124,7 @@ def _stage_memory(
         kv_bytes_per_token=kv_cache.bytes_per_token(groups),
         kv_cache_tokens=int(concurrency * shape.context),
         max_concurrency_at_context=concurrency,
+        driver_gib=driver_context(machine, constants),
         state_blocks=pool.blocks if pool.states else None,
         most_requests=pool.most_requests,
     )

@@ -64,8 +64,11 @@ def _copied_heads(arch: Architecture, tensor: int) -> float:
 
 
 def _segment_waste(arch: Architecture, bits: float, tensor: int) -> float:
-    """Bytes between large matrices and the whole segments that PyTorch's allocator gives them."""
-    waste = 0.0
+    """Bytes between large matrices and the whole segments that PyTorch's allocator gives them.
+
+    Scales and zero points are tensors of their own, too small for segments.
+    """
+    waste, bits = 0.0, math.floor(bits)
     for group in arch.layer_groups:
         if arch.mla or group.kind not in CACHED_KINDS:
             continue
