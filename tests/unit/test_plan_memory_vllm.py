@@ -10,8 +10,9 @@ import pytest
 
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
-from infra_gen.model.calibration_memory import at_version, reached
+from infra_gen.model.calibration_memory import at_version, reached, tile_for
 from infra_gen.model.llm import Architecture, LayerGroup, ModelPreset
+from infra_gen.model.params import count_params
 from infra_gen.model.plan import GIB, Limits
 from infra_gen.plan import weights
 from infra_gen.plan.memory import Shape
@@ -323,8 +324,25 @@ class TestWeights:
             weights.loaded_bytes(found, held),
             tensor=tensor,
             expert_parallel=False,
+            tile=tile_for(CONSTANTS.mxfp4_tiles, "9.0"),
         )
         assert size / GIB == pytest.approx(reported, rel=0.006)
+
+    @pytest.mark.parametrize(
+        ("capability", "hidden", "width"),
+        [("8.0", 3072, 2944), ("9.0", 2880, 2944), ("10.0", 3072, 3072), ("12.1", 3072, 2944),
+         (None, 3072, 3072)],
+    )  # fmt: skip
+    def test_experts_fill_the_tiles_of_their_kernels(
+        self, capability: str | None, hidden: int, width: int
+    ) -> None:
+        oss, size = arch("gpt-oss-20b"), 12 * GIB
+        tile = tile_for(CONSTANTS.mxfp4_tiles, capability)
+        same = {"tensor": 1, "expert_parallel": False}
+        plain = vllm_memory_weights.device_bytes(oss, "mxfp4", size, **same)
+        padded = vllm_memory_weights.device_bytes(oss, "mxfp4", size, **same, tile=tile)
+        share = hidden * width / 2880**2 - 1
+        assert padded - plain == pytest.approx(count_params(oss).mlp * 4.25 / 8 * share)
 
     def test_second_copies_and_guessing_layers_are_not_loaded(self) -> None:
         small = preset("qwen3-0.6b")

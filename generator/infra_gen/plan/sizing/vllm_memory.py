@@ -87,7 +87,8 @@ def _stage_memory(
     share = machine.usable_gib / machine.visible_gib
     if machine.is_gpu:
         share = shape.fraction or fraction(machine, constants, shape.version)
-    loaded_gib = vllm_memory_weights.held_bytes(whole, shape, stage, constants) / GIB
+    capability = machine.compute_capability
+    loaded_gib = vllm_memory_weights.held_bytes(whole, shape, stage, constants, capability) / GIB
     activation = vllm_memory_peak.peak(arch, shape, release, constants, stage) / GIB
     runtime = outside_torch(machine, shape, constants)
     graphs = inside = 0.0
