@@ -363,8 +363,29 @@ class TestPlan:
         assert limit + 16 > found.memory.most_requests
 
     def test_the_users_own_number_is_left(self) -> None:
-        found = plan("h100", "qwen3.5-122b-a10b", "max-num-seqs=512")
-        assert found.limits.max_num_seqs == 512
+        with pytest.raises(DoesNotFitError) as refused:
+            plan("h100", "qwen3.5-122b-a10b", "max-num-seqs=512")
+        assert refused.value.refused is not None
+        assert refused.value.refused.limits.max_num_seqs == 512
+
+    @pytest.mark.parametrize(
+        ("version", "flags", "fits"),
+        [
+            ("0.25.0", ("max-num-seqs=1024",), False),  # stopped when it was tried
+            ("0.25.0", ("max-num-seqs=1024", "enforce-eager=true"), True),
+            ("0.19.1", ("max-num-seqs=1024",), True),
+            ("0.25.0", ("max-num-seqs=512",), True),
+        ],
+    )
+    def test_it_does_not_start_without_states_for_all(
+        self, version: str, flags: tuple[str, ...], fits: bool
+    ) -> None:
+        name, more = "nemotron-3-nano-30b-a3b", {"quantization": "bf16", "version": version}
+        if fits:
+            assert plan("h100", name, *flags, **more).memory.states_lacking_gib == 0
+            return
+        with pytest.raises(DoesNotFitError):
+            plan("h100", name, *flags, **more)
 
     def test_blocks_that_were_measured(self) -> None:
         sized = shape(own=own(kv_cache_memory_bytes=int(12.07 * GIB)), context=32_768)

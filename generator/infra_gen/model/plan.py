@@ -113,6 +113,7 @@ class Memory:
     `driver_gib` is the part of the headroom that the driver holds as soon as a process runs.
     `state_blocks`: blocks of a cache that holds recurrent states; `most_requests`: how many
     requests such a cache can run at once, however short. Both None where there are no such states.
+    `states_lacking_gib` is cache that the engine wants beyond what there is before it starts.
     """
 
     visible_gib: float
@@ -130,6 +131,7 @@ class Memory:
     driver_gib: float = 0.0
     state_blocks: int | None = None
     most_requests: int | None = None
+    states_lacking_gib: float = 0.0
 
     @property
     def planned_gib(self) -> float:

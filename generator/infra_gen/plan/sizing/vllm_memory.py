@@ -20,7 +20,7 @@ from infra_gen.plan.sizing import (
     vllm_memory_peak,
     vllm_memory_weights,
 )
-from infra_gen.plan.sizing.vllm_memory_release import release_of
+from infra_gen.plan.sizing.vllm_memory_release import Release, release_of
 from infra_gen.plan.sizing.vllm_memory_stage import Stage, part_of, stages, with_guess_layer
 
 _PAIR = 2  # devices that talk to each other without a switch
@@ -128,7 +128,15 @@ def _stage_memory(
         driver_gib=driver_context(machine, constants),
         state_blocks=pool.blocks if pool.states else None,
         most_requests=pool.most_requests,
+        states_lacking_gib=_states_lacking(shape, release, pool),
     )
+
+
+def _states_lacking(shape: Shape, release: Release, pool: vllm_memory_cache.Capacity) -> float:
+    """GiB of blocks that are missing where every request at once must be able to have a state."""
+    if not pool.states or not release.states_for_all:
+        return 0.0
+    return max(0, shape.max_num_seqs - pool.blocks) * pool.block_bytes / GIB
 
 
 def vllm_memory(
