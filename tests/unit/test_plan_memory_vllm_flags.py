@@ -371,7 +371,7 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("version", "flags", "fits"),
         [
-            ("0.25.0", ("max-num-seqs=1024",), False),  # stopped when it was tried
+            ("0.25.0", ("max-num-seqs=1024",), False),
             ("0.25.0", ("max-num-seqs=1024", "enforce-eager=true"), True),
             ("0.19.1", ("max-num-seqs=1024",), True),
             ("0.25.0", ("max-num-seqs=512",), True),
@@ -384,8 +384,10 @@ class TestPlan:
         if fits:
             assert plan("h100", name, *flags, **more).memory.states_lacking_gib == 0
             return
-        with pytest.raises(DoesNotFitError):
-            plan("h100", name, *flags, **more)
+        with pytest.raises(DoesNotFitError) as refused:
+            plan("h100", name, *flags, "max-num-batched-tokens=16384", **more)
+        assert refused.value.refused is not None
+        assert refused.value.refused.memory.state_blocks == pytest.approx(844, abs=2)  # as it said
 
     def test_blocks_that_were_measured(self) -> None:
         sized = shape(own=own(kv_cache_memory_bytes=int(12.07 * GIB)), context=32_768)
