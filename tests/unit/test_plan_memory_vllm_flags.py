@@ -277,6 +277,19 @@ class TestCache:
     def test_types_with_scales(self, dtype: str, layer_bytes: int) -> None:
         assert memory(shape(kv_dtype=dtype)).kv_bytes_per_token == 32 * layer_bytes
 
+    @pytest.mark.parametrize(
+        ("dtype", "layer_bytes"), [("auto", 1152), ("fp8", 656), ("fp8_ds_mla", 656)]
+    )
+    def test_an_index_of_tokens_asks_for_a_format_of_its_own(
+        self, dtype: str, layer_bytes: int
+    ) -> None:
+        sparse = preset("deepseek-v3.2").architecture
+        sized = shape(kv_dtype=dtype, weight_bytes=630 * GIB, tensor=8)
+        found = vllm_memory.vllm_memory(NODE, sparse, sized, CALIBRATION)
+        assert found.kv_bytes_per_token == 61 * (layer_bytes + 132)
+        dense = vllm_memory.vllm_memory(NODE, DEEPSEEK, replace(sized, kv_dtype="fp8"), CALIBRATION)
+        assert dense.kv_bytes_per_token == 61 * 576
+
     def test_the_longest_context_that_fits(self) -> None:
         found = plan("4090", "qwen2.5-7b", "max-model-len=auto", "max-num-seqs=256")
         assert found.limits.context == found.limits.context // 16 * 16 == 32_768

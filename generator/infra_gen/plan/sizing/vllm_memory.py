@@ -128,7 +128,7 @@ def _stage_memory(
         driver_gib=driver_context(machine, constants),
         state_blocks=pool.blocks if pool.states else None,
         most_requests=pool.most_requests,
-        states_lacking_gib=_states_lacking(shape, release, pool),
+        states_lacking_gib=_states_lacking(shape, release, pool) if machine.is_gpu else 0.0,
     )
 
 
