@@ -10,8 +10,9 @@ import pytest
 
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
-from infra_gen.model.calibration_memory import at_version, reached
+from infra_gen.model.calibration_memory import at_version, reached, tile_for
 from infra_gen.model.llm import Architecture, LayerGroup, ModelPreset
+from infra_gen.model.params import count_params
 from infra_gen.model.plan import GIB, Limits
 from infra_gen.plan import weights
 from infra_gen.plan.memory import Shape
@@ -128,7 +129,16 @@ class TestVersions:
         old, new = shape(version="0.9.0"), shape(version="0.9.1")
         more = vllm_memory.outside_torch(H100, old, CONSTANTS)
         less = vllm_memory.outside_torch(H100, new, CONSTANTS)
-        assert more - less == pytest.approx(CONSTANTS.driver_context_gib.value)
+        assert 0.5 < more - less == pytest.approx(vllm_memory.driver_context(H100, CONSTANTS))
+
+    @pytest.mark.parametrize(
+        ("machine", "tensor", "gib"),
+        [("h100:8", 1, 0.24), ("h100:8", 2, 0.6), ("h100:8", 8, 1.8), ("a100-80gb:8", 8, 0.6),
+         ("4090:4", 4, 0.6), ("gb10", 1, 2.4)],
+    )  # fmt: skip
+    def test_what_the_process_holds_outside(self, machine: str, tensor: int, gib: float) -> None:
+        found = vllm_memory.outside_torch(resolve_machine(machine), shape(tensor=tensor), CONSTANTS)
+        assert found == gib
 
 
 class TestPeak:
@@ -215,7 +225,8 @@ class TestGraphs:
         found = vllm_memory.vllm_memory(H100, LLAMA, tight, CALIBRATION)
         assert found.cuda_graph_gib > 0.5
         assert found.headroom_gib < 0
-        assert shared_cache.shortfall(found, tight.context) == -found.headroom_gib
+        held = vllm_memory.driver_context(H100, CONSTANTS)
+        assert shared_cache.shortfall(found, tight.context) == held - found.headroom_gib
         desktop = replace(found, reserved_gib=1 - found.headroom_gib)
         assert shared_cache.shortfall(desktop, tight.context) == 0
 
@@ -313,8 +324,25 @@ class TestWeights:
             weights.loaded_bytes(found, held),
             tensor=tensor,
             expert_parallel=False,
+            tile=tile_for(CONSTANTS.mxfp4_tiles, "9.0"),
         )
         assert size / GIB == pytest.approx(reported, rel=0.006)
+
+    @pytest.mark.parametrize(
+        ("capability", "hidden", "width"),
+        [("8.0", 3072, 2944), ("9.0", 2880, 2944), ("10.0", 3072, 3072), ("12.1", 3072, 2944),
+         (None, 3072, 3072)],
+    )  # fmt: skip
+    def test_experts_fill_the_tiles_of_their_kernels(
+        self, capability: str | None, hidden: int, width: int
+    ) -> None:
+        oss, size = arch("gpt-oss-20b"), 12 * GIB
+        tile = tile_for(CONSTANTS.mxfp4_tiles, capability)
+        same = {"tensor": 1, "expert_parallel": False}
+        plain = vllm_memory_weights.device_bytes(oss, "mxfp4", size, **same)
+        padded = vllm_memory_weights.device_bytes(oss, "mxfp4", size, **same, tile=tile)
+        share = hidden * width / 2880**2 - 1
+        assert padded - plain == pytest.approx(count_params(oss).mlp * 4.25 / 8 * share)
 
     def test_second_copies_and_guessing_layers_are_not_loaded(self) -> None:
         small = preset("qwen3-0.6b")

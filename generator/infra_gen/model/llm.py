@@ -153,6 +153,24 @@ class Architecture(Record):
         return self
 
 
+class Layout(Record):
+    """What a checkpoint's own configuration says beyond the name of its quantization.
+
+    Bits of a weight, on average: `attention_bits` of attention and of what stands for it in other
+    layers, `shared_bits` of experts that every token passes, `head_bits` of the output head; None
+    where they are what the quantization makes them. `cache_dtype` is what the cache has where
+    nobody sets its type.
+    """
+
+    attention_bits: float | None = Field(default=None, gt=0, le=32)
+    shared_bits: float | None = Field(default=None, gt=0, le=32)
+    head_bits: float | None = Field(default=None, gt=0, le=32)
+    cache_dtype: Literal["fp8"] | None = None
+    source: str
+    checked: date
+    note: str | None = None
+
+
 class Checkpoint(Record):
     """One published set of weights. `bytes` is the sum of its weight files."""
 
@@ -168,6 +186,7 @@ class Checkpoint(Record):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     official: bool = Field(description="published by the model's makers")
+    layout: Layout | None = None
     source: str
     checked: date
     note: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from infra_gen.model.llm import Task
+from infra_gen.model.llm import Layout, Task
 from infra_gen.model.target import Runtime
 
 GIB = 2**30
@@ -94,6 +94,7 @@ class Weights:
     official: bool = False
     cache_dtype: str | None = None
     on_load: str | None = None
+    layout: Layout | None = None
 
     @property
     def unpublished(self) -> bool:
@@ -122,8 +123,10 @@ class Parallelism:
 class Memory:
     """The fullest device, GiB, and the key-value cache of one replica.
 
+    `driver_gib` is the part of the headroom that the driver holds as soon as a process runs.
     `state_blocks`: blocks of a cache that holds recurrent states; `most_requests`: how many
     requests such a cache can run at once, however short. Both None where there are no such states.
+    `states_lacking_gib` is cache that the engine wants beyond what there is before it starts.
     """
 
     visible_gib: float
@@ -138,8 +141,10 @@ class Memory:
     kv_bytes_per_token: int
     kv_cache_tokens: int
     max_concurrency_at_context: float
+    driver_gib: float = 0.0
     state_blocks: int | None = None
     most_requests: int | None = None
+    states_lacking_gib: float = 0.0
 
     @property
     def planned_gib(self) -> float:

@@ -47,6 +47,7 @@ def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -
         data=split.data if preset.architecture.moe else 1,
         guess_bytes=guess_bytes(preset, held),
         tower_bytes=tower_bytes(preset),
+        cache_dtype=held.layout.cache_dtype if held.layout else None,
         own=own,
     )
     arch = preset.architecture

@@ -31,7 +31,8 @@ KV_ELEMENT_BYTES: dict[str, float] = {
 # Layer kinds that hold keys and values; linear and mamba layers keep a fixed state.
 CACHED_KINDS = ("full", "sliding", "chunked")
 # Bytes a token of vLLM's own format for latent attention: 512 of fp8, 16 of scales, 128 of 16-bit
-# positions (vllm 0.25.0 vllm/v1/kv_cache_interface.py, MLAAttentionSpec).
+# positions (vllm 0.25.0 vllm/v1/kv_cache_interface.py, MLAAttentionSpec). Models that keep an index of
+# their tokens beside it take it for every fp8 (vllm/model_executor/layers/attention/mla_attention.py).
 _SPARSE_LATENT = {"fp8_ds_mla": 656.0}
 # Bytes of scale that these keep for each head of keys and of values (real_page_size_bytes there).
 _HEAD_SCALE = {"int8_per_token_head": 4, "fp8_per_token_head": 4}
@@ -51,8 +52,8 @@ class CacheGroup:
 def _layer_bytes(arch: Architecture, group: LayerGroup, tensor: int, kv_dtype: str) -> float:
     extra = arch.extra_cache_bytes  # of a type of its own, and on every device
     element = KV_ELEMENT_BYTES[kv_dtype]
-    if arch.mla and kv_dtype in _SPARSE_LATENT:
-        return _SPARSE_LATENT[kv_dtype] + extra
+    if arch.mla and (kv_dtype in _SPARSE_LATENT or (extra and kv_dtype.startswith("fp8"))):
+        return _SPARSE_LATENT["fp8_ds_mla"] + extra
     if arch.mla:
         return (arch.mla.kv_lora_rank + arch.mla.qk_rope_head_dim) * element + extra
     kv_heads = group.kv_heads or arch.kv_heads

@@ -30,7 +30,8 @@ class Shape:
     `prefix_cache`: None for the engine's default. `pipeline`: stages that layers are spread over.
     `data`: copies of attention that share one set of experts. `guess_bytes` and `tower_bytes` of
     the checkpoint are layers that guess tokens ahead, which `weight_bytes` does not hold, and what
-    reads images, which it holds. `own`: the user's flags of vLLM.
+    reads images, which it holds. `cache_dtype`: what the checkpoint asks the cache to be. `own`:
+    the user's flags of vLLM.
     """
 
     weight_bytes: int
@@ -52,6 +53,7 @@ class Shape:
     data: int = 1
     guess_bytes: int = 0
     tower_bytes: int = 0
+    cache_dtype: str | None = None
     own: Settings = field(default_factory=Settings)
 
 

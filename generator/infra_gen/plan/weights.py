@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from infra_gen.model.llm import Architecture, Checkpoint, ModelPreset
-from infra_gen.model.params import count_params, mlp_layers
+from infra_gen.model.llm import Architecture, Checkpoint, Layout, ModelPreset
+from infra_gen.model.params import count_params, mlp_layers, ungated
 from infra_gen.model.plan import Weights
 
 # A checkpoint that is larger by this share of the embedding holds it twice.
 _MOST_OF = 0.95
+_PLAIN_BITS = 16
 
 # Bits per weight of the matrices that a quantization touches, scales included. Groups of 128 with
 # a 16-bit scale, and with a 4-bit zero point in AWQ and GPTQ: 4.125 and 4.156 (Qwen2.5-7B-AWQ: 5.57 GB).
@@ -46,7 +47,7 @@ MATRIX_BITS: dict[str, float] = {
 _UNEVEN_BITS: dict[str, float] = {"Q4_K_M": 6.3}
 
 
-def computed_bytes(model: ModelPreset, quantization: str) -> int:
+def computed_bytes(model: ModelPreset, quantization: str, layout: Layout | None = None) -> int:
     """Weight bytes when no checkpoint states them.
 
     Safetensors quantizations leave embedding, head, norms and what is beside the language model at
@@ -64,7 +65,25 @@ def computed_bytes(model: ModelPreset, quantization: str) -> int:
     plain = count.embedding + count.head + count.norms + other + router_params(model.architecture)
     if quantization == "mxfp4":
         plain += count.attention
-    return int(plain * 2 + (total - plain) * MATRIX_BITS[quantization] / 8)
+    bits = MATRIX_BITS[quantization]
+    size = plain * 2 + (total - plain) * bits / 8
+    return int(size + _unlike_bytes(model.architecture, bits, layout))
+
+
+def _unlike_bytes(arch: Architecture, bits: float, layout: Layout | None) -> float:
+    """Bytes that parts take beyond what the quantization makes of them."""
+    if layout is None:
+        return 0.0
+    count, shared = count_params(arch), 0
+    if arch.moe:
+        width = arch.moe.shared_intermediate_size or (
+            arch.moe.shared_experts * arch.moe.intermediate_size
+        )
+        layers = max(0, mlp_layers(arch) - arch.moe.dense_layers)
+        shared = layers * (2 if ungated(arch) else 3) * arch.hidden_size * width
+    more = count.attention * ((layout.attention_bits or bits) - bits)
+    more += shared * ((layout.shared_bits or bits) - bits)
+    return (more + count.head * ((layout.head_bits or _PLAIN_BITS) - _PLAIN_BITS)) / 8
 
 
 def _gguf_bits(model: ModelPreset, quantization: str) -> float:
@@ -88,7 +107,9 @@ def loaded_bytes(model: ModelPreset, weights: Weights) -> int:
     Never less than the architecture's own matrices.
     """
     arch = model.architecture
-    least = computed_bytes(model, weights.quantization) if weights.format == "safetensors" else 0
+    least = 0
+    if weights.format == "safetensors":
+        least = computed_bytes(model, weights.quantization, weights.layout)
     other = (model.other_params.value or 0) if model.other_params else 0
     size = weights.bytes - guess_bytes(model, weights)
     copy = arch.vocab_size * arch.hidden_size * 2
@@ -127,7 +148,7 @@ def checkpoint_bytes(model: ModelPreset, checkpoint: Checkpoint) -> tuple[int, b
     stated = checkpoint.bytes.value
     if stated is not None:
         return stated, True
-    return computed_bytes(model, checkpoint.quantization), False
+    return computed_bytes(model, checkpoint.quantization, checkpoint.layout), False
 
 
 def checkpoint_weights(model: ModelPreset, checkpoint: Checkpoint) -> Weights:
@@ -144,4 +165,5 @@ def checkpoint_weights(model: ModelPreset, checkpoint: Checkpoint) -> Weights:
         sha256=checkpoint.sha256,
         official=checkpoint.official,
         cache_dtype=checkpoint.cache_dtype.value if checkpoint.cache_dtype else None,
+        layout=checkpoint.layout,
     )

@@ -6,6 +6,7 @@ kv = fraction x visible - weights - activation - outside torch - graphs inside t
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.calibration_memory import VllmMemory, at_version, reached
@@ -19,10 +20,12 @@ from infra_gen.plan.sizing import (
     vllm_memory_peak,
     vllm_memory_weights,
 )
-from infra_gen.plan.sizing.vllm_memory_release import release_of
+from infra_gen.plan.sizing.vllm_memory_release import Release, release_of
 from infra_gen.plan.sizing.vllm_memory_stage import Stage, part_of, stages, with_guess_layer
 
 _PAIR = 2  # devices that talk to each other without a switch
+# From this compute capability on NVLink switches add numbers up themselves, in buffers of their own.
+_ADDING_SWITCH = 9.0
 
 
 def constants_of(calibration: Calibration) -> VllmMemory:
@@ -32,13 +35,23 @@ def constants_of(calibration: Calibration) -> VllmMemory:
     return calibration.vllm_memory
 
 
+def driver_context(machine: Machine, constants: VllmMemory) -> float:
+    """GiB that the driver holds of a device as soon as a process uses it."""
+    return machine.visible_gib * known(constants.driver_context_share) if machine.is_gpu else 0.0
+
+
+def _switch_adds(machine: Machine) -> bool:
+    capability = float(machine.compute_capability or 0)
+    return machine.interconnect == "nvlink" and capability >= _ADDING_SWITCH
+
+
 def free_fraction(machine: Machine, constants: VllmMemory) -> float:
     """The share of visible memory that is free at start, to two digits.
 
     vLLM refuses to start where less than its share is free, so what the system or display holds
     and the driver's context stay outside.
     """
-    free = machine.usable_gib - known(constants.driver_context_gib)
+    free = machine.usable_gib - driver_context(machine, constants)
     return max(0.0, math.floor(free / machine.visible_gib * 100) / 100)
 
 
@@ -56,13 +69,14 @@ def outside_torch(machine: Machine, shape: Shape, constants: VllmMemory) -> floa
     held = constants.outside_torch_gib
     context = 0.0
     if machine.is_gpu and not reached(constants.context_outside_since, shape.version):
-        context = known(constants.driver_context_gib)
+        context = driver_context(machine, constants)
     if machine.memory_kind != "discrete" and machine.is_gpu:
         return known(held.unified) + context
     together = shape.tensor * shape.pipeline * shape.data
     if together == 1:
         return known(held.single) + context
-    return known(held.pair if together == _PAIR else held.group) + context
+    switched = together > _PAIR and _switch_adds(machine)
+    return known(held.group if switched else held.pair) + context
 
 
 def _stage_memory(
@@ -73,7 +87,8 @@ def _stage_memory(
     share = machine.usable_gib / machine.visible_gib
     if machine.is_gpu:
         share = shape.fraction or fraction(machine, constants, shape.version)
-    loaded_gib = vllm_memory_weights.held_bytes(whole, shape, stage, constants) / GIB
+    capability = machine.compute_capability
+    loaded_gib = vllm_memory_weights.held_bytes(whole, shape, stage, constants, capability) / GIB
     activation = vllm_memory_peak.peak(arch, shape, release, constants, stage) / GIB
     runtime = outside_torch(machine, shape, constants)
     graphs = inside = 0.0
@@ -93,6 +108,7 @@ def _stage_memory(
     if shape.own.blocks:
         kv_gib = pool.blocks * pool.block_bytes / GIB
     concurrency = pool.concurrency if pool.per_request else float(shape.max_num_seqs)
+    left = machine.visible_gib - machine.reserved_gib - used - kv_gib - (graphs - inside)
     groups = kv_cache.cache_groups(arch, shape.tensor, shape.kv_dtype)
     host = 4.0 + min(8.0, shape.weight_bytes / GIB * 0.25)
     return Memory(
@@ -103,15 +119,24 @@ def _stage_memory(
         activation_gib=activation,
         cuda_graph_gib=graphs,
         runtime_gib=runtime,
-        headroom_gib=machine.visible_gib - machine.reserved_gib - used - kv_gib - (graphs - inside),
+        headroom_gib=left,
         # The loader maps shards one after another; the whole checkpoint passes the page cache.
         host_needed_gib=host + shape.own.offload_gib * shape.tensor * shape.pipeline,
         kv_bytes_per_token=kv_cache.bytes_per_token(groups),
         kv_cache_tokens=int(concurrency * shape.context),
         max_concurrency_at_context=concurrency,
+        driver_gib=driver_context(machine, constants),
         state_blocks=pool.blocks if pool.states else None,
         most_requests=pool.most_requests,
+        states_lacking_gib=_states_lacking(shape, release, pool) if machine.is_gpu else 0.0,
     )
+
+
+def _states_lacking(shape: Shape, release: Release, pool: vllm_memory_cache.Capacity) -> float:
+    """GiB of blocks that are missing where every request at once must be able to have a state."""
+    if not pool.states or not release.states_for_all:
+        return 0.0
+    return max(0, shape.max_num_seqs - pool.blocks) * pool.block_bytes / GIB
 
 
 def vllm_memory(
@@ -124,6 +149,8 @@ def vllm_memory(
     stages the one with the fewest blocks decides for all (vllm/v1/core/kv_cache_utils.py).
     """
     constants = constants_of(calibration)
+    if shape.kv_dtype == "auto" and reached(constants.checkpoint_cache_since, shape.version):
+        shape = replace(shape, kv_dtype=shape.cache_dtype or "auto")
     found = [
         _stage_memory(machine, arch, shape, stage, constants)
         for stage in stages(arch.layers, shape.pipeline)

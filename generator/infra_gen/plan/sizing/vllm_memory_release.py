@@ -31,6 +31,7 @@ class Release:
     that a profile run projects up for latent attention. `states`: blocks of each state group that
     a request holds. `wide_state`: recurrent states have 32 bits. `light`: a graph is small.
     `chunk`: tokens that experts take at a time, 0 for the whole batch.
+    `states_for_all`: it does not start where not every request at once could have a state.
     """
 
     second: bool
@@ -46,6 +47,7 @@ class Release:
     wide_state: bool
     light: bool
     chunk: int
+    states_for_all: bool
 
 
 def is_hybrid(arch: Architecture) -> bool:
@@ -88,6 +90,7 @@ def release_of(constants: VllmMemory, arch: Architecture, shape: Shape) -> Relea
         states=2 if aligned else 1,
         wide_state=arch.class_name.startswith(tuple(constants.float32_state.value or ())),
         light=reached(constants.graphs.light_since, version),
+        states_for_all=reached(constants.states_for_all_since, version) and not shape.eager,
         chunk=int(at_version(constants.expert_chunk_tokens, version).value),
     )
 

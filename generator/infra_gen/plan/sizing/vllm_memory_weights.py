@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from infra_gen.model.calibration_memory import VllmMemory, reached
+from infra_gen.model.calibration_memory import ExpertTile, VllmMemory, reached, tile_for
 from infra_gen.model.llm import Architecture
 from infra_gen.model.params import count_params, mlp_layers, ungated
 from infra_gen.model.plan import GIB
@@ -14,9 +14,6 @@ from infra_gen.plan.sizing.vllm_memory_adapters import adapter_bytes
 from infra_gen.plan.sizing.vllm_memory_stage import Stage, part_of
 from infra_gen.plan.weights import MATRIX_BITS, router_params
 
-# Columns that the kernels for MXFP4 experts take at a time (vllm 0.25.0
-# vllm/model_executor/layers/quantization/mxfp4.py, create_weights).
-_MX_TILE = 128
 # PyTorch's caching allocator asks the driver for multiples of 2 MiB from 10 MiB on
 # (c10/cuda/CUDACachingAllocator.cpp, kRoundLarge and kMinLargeAlloc).
 _SEGMENT, _SEGMENT_FROM = 2 * 2**20, 10 * 2**20
@@ -64,8 +61,11 @@ def _copied_heads(arch: Architecture, tensor: int) -> float:
 
 
 def _segment_waste(arch: Architecture, bits: float, tensor: int) -> float:
-    """Bytes between large matrices and the whole segments that PyTorch's allocator gives them."""
-    waste = 0.0
+    """Bytes between large matrices and the whole segments that PyTorch's allocator gives them.
+
+    Scales and zero points are tensors of their own, too small for segments.
+    """
+    waste, bits = 0.0, math.floor(bits)
     for group in arch.layer_groups:
         if arch.mla or group.kind not in CACHED_KINDS:
             continue
@@ -106,6 +106,10 @@ def _stage_size(arch: Architecture, size: int, stage: Stage, tower: int) -> floa
     return held + (before if stage.first else 0) + (behind if stage.last else 0)
 
 
+def _padded(size: float, tile: int) -> float:
+    return math.ceil(size / tile) * tile / size
+
+
 def device_bytes(
     arch: Architecture,
     quantization: str,
@@ -114,6 +118,7 @@ def device_bytes(
     tensor: int,
     expert_parallel: bool,
     data: int = 1,
+    tile: ExpertTile | None = None,
 ) -> float:
     """Bytes of weights on one of `tensor` devices when vLLM has loaded `size` bytes of them.
 
@@ -128,9 +133,9 @@ def device_bytes(
     count = count_params(arch)
     everywhere = (count.norms + router_params(arch)) * 2 + _latent_down(arch) * bits / 8
     more = _copied_heads(arch, tensor) * bits / 8 + _segment_waste(arch, bits, tensor)
-    if quantization == "mxfp4" and arch.moe:
+    if quantization == "mxfp4" and arch.moe and tile:
         width = arch.moe.intermediate_size / (1 if expert_parallel else tensor * data)
-        padded = math.ceil(width / _MX_TILE) * _MX_TILE / width - 1
+        padded = _padded(width, tile.width) * _padded(arch.hidden_size, tile.hidden) - 1
         more += count.mlp / (tensor * data) * bits / 8 * padded
     if arch.mla and bits < _PLAIN_BITS:
         up = arch.heads * (arch.mla.qk_nope_head_dim + arch.mla.v_head_dim) * arch.mla.kv_lora_rank
@@ -156,7 +161,9 @@ def _guessing(arch: Architecture, shape: Shape) -> float:
     return (layer - experts + experts / shape.data) / shape.tensor
 
 
-def held_bytes(arch: Architecture, shape: Shape, stage: Stage, constants: VllmMemory) -> float:
+def held_bytes(
+    arch: Architecture, shape: Shape, stage: Stage, constants: VllmMemory, capability: str | None
+) -> float:
     """Bytes of weights on one device of a stage, with adapters and less what lies on the host."""
     own, size, tower = shape.own, shape.weight_bytes, shape.tower_bytes
     if own.text_only and reached(constants.tower_skipped_since, shape.version):
@@ -169,6 +176,7 @@ def held_bytes(arch: Architecture, shape: Shape, stage: Stage, constants: VllmMe
         tensor=shape.tensor,
         expert_parallel=shape.expert_parallel,
         data=shape.data,
+        tile=tile_for(constants.mxfp4_tiles, capability),
     )
     if stage.last:
         held += _guessing(arch, shape)
