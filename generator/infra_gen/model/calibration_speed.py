@@ -229,7 +229,7 @@ def band_of(
     factor = 1.0 if known and fitted else found.unmeasured.value or 1.0
     likely = tokens_a_step(guesses, numbers.acceptance)
     fewest = tokens_a_step(guesses, max(0.0, numbers.acceptance - numbers.acceptance_spread))
-    return min(1.0, numbers.band * factor + likely / fewest - 1)
+    return min(1.0, numbers.band * factor + (likely / fewest - 1))
 
 
 SpeedTables = tuple[EngineSpeed, ...]
