@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from infra_gen.knowledge import store
@@ -20,7 +20,12 @@ CALIBRATION = store.calibration()
 MODELS = tuple(model for model in store.models() if model.task == "generate")
 CARDS = tuple(resolve_machine(name) for name in ("4090", "a100-40gb", "l40s", "h100", "b200"))
 VERSIONS = ("0.8.5", "0.10.2", "0.12.0", "0.17.0", "0.20.0", "0.25.0", "0.33.0")
-FEW = settings(max_examples=60, deadline=None)
+# Slow machines and rare shapes are no failure of what is tried.
+FEW = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 
 @st.composite

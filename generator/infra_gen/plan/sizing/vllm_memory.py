@@ -79,6 +79,18 @@ def outside_torch(machine: Machine, shape: Shape, constants: VllmMemory) -> floa
     return known(held.group if switched else held.pair) + context
 
 
+def _graphs_gib(
+    machine: Machine, arch: Architecture, shape: Shape, release: Release, constants: VllmMemory
+) -> tuple[float, float]:
+    """GiB of CUDA graphs, and the part of them that is taken out of the memory fraction."""
+    if not machine.is_gpu:
+        return 0.0, 0.0
+    if release.budgeted:
+        inside = vllm_memory_graphs.estimated(arch, shape, release, constants.graphs) / GIB
+        return inside, inside
+    return vllm_memory_graphs.taken(arch, shape, release, constants.graphs) / GIB, 0.0
+
+
 def _stage_memory(
     machine: Machine, whole: Architecture, shape: Shape, stage: Stage, constants: VllmMemory
 ) -> Memory:
@@ -91,12 +103,7 @@ def _stage_memory(
     loaded_gib = vllm_memory_weights.held_bytes(whole, shape, stage, constants, capability) / GIB
     activation = vllm_memory_peak.peak(arch, shape, release, constants, stage) / GIB
     runtime = outside_torch(machine, shape, constants)
-    graphs = inside = 0.0
-    if machine.is_gpu:
-        graphs = vllm_memory_graphs.taken(arch, shape, release, constants.graphs) / GIB
-    if machine.is_gpu and release.budgeted:
-        inside = vllm_memory_graphs.estimated(arch, shape, release, constants.graphs) / GIB
-        graphs = inside
+    graphs, inside = _graphs_gib(machine, arch, shape, release, constants)
     used = loaded_gib + activation + runtime + inside
     kv_gib = share * machine.visible_gib - used
     guess = shape.own.speculation
