@@ -117,6 +117,19 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "n_routed_experts": 256, "n_shared_experts": None, "num_experts_per_tok": 8,
         "moe_intermediate_size": 2048, "quantization_config": FP8_BLOCK,
     },
+    "minimax-m3": {
+        "architectures": ["MiniMaxM3SparseForCausalLM"], "model_type": "minimax_m3",
+        "hidden_size": 6144, "num_hidden_layers": 60, "num_attention_heads": 64,
+        "num_key_value_heads": 4, "head_dim": 128, "vocab_size": 200064, "num_local_experts": 128,
+        "num_experts_per_tok": 4, "intermediate_size": 3072, "moe_intermediate_size": 3072,
+        "dense_intermediate_size": 12288, "moe_layer_freq": [0] * 3 + [1] * 57,
+        "shared_intermediate_size": 3072, "n_shared_experts": 1,
+        "max_position_embeddings": 1048576,
+        "sparse_attention_config": {
+            "use_sparse_attention": True, "sparse_index_dim": 128, "sparse_topk_blocks": 16,
+            "sparse_attention_freq": [0] * 3 + [1] * 57,
+        },
+    },
     "kimi-linear": {
         "architectures": ["KimiLinearForCausalLM"], "model_type": "kimi_linear", **LATENT,
         "q_lora_rank": None, "hidden_size": 2304, "intermediate_size": 9216, "vocab_size": 163840,

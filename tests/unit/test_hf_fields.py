@@ -36,6 +36,7 @@ EXPECTED: dict[str, tuple[float, dict[str, int]]] = {
     "nemotron-3-super": (120.7, {"full": 8, "mamba": 40, "none": 40}),
     "gpt-oss": (116.8, {"sliding": 18, "full": 18}),
     "gemma-3": (1.0, {"sliding": 22, "full": 4}),
+    "minimax-m3": (426.0, {"full": 60}),
     "kimi-linear": (49.12, {"full": 7, "linear": 20}),
     "llama-4": (107.8, {"chunked": 36, "full": 12}),
     "step-3.5": (195.8, {"sliding": 44, "full": 1}),
@@ -56,6 +57,8 @@ def test_keys_of_indexers_are_cached_where_a_layer_has_its_own() -> None:
     shared = read(DOCUMENTS["glm-5.2"]).architecture
     assert shared.extra_cache_bytes == math.ceil(132 * 21 / 78)
     assert read(changed("deepseek-v3.2", index_topk=None)).architecture.extra_cache_bytes == 0
+    blocks = read(DOCUMENTS["minimax-m3"]).architecture
+    assert blocks.extra_cache_bytes == math.ceil(256 * 57 / 60)
 
 
 def test_values_narrower_than_keys() -> None:
@@ -145,6 +148,9 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "query latent": ("deepseek-v3.2", {"q_lora_rank": "1536"}, "q_lora_rank is '1536'"),
     "indexer kinds": ("glm-5.2", {"indexer_types": ["full"]}, "indexer_types is not a list of 78"),
     "indexer width": ("glm-5.2", {"index_head_dim": None}, "index_head_dim is missing"),
+    "blocks to choose": (
+        "minimax-m3", {"sparse_attention_config": {"use_sparse_attention": True}},
+        "sparse_index_dim is missing"),
     "window": ("gemma-3", {"sliding_window": "512"}, "sliding_window is '512'"),
     "pattern": ("gemma-3", {"sliding_window_pattern": -6}, "sliding_window_pattern is -6"),
     "hybrid pattern": (

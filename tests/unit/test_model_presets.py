@@ -15,6 +15,7 @@ from infra_gen.model.llm import (
     Architecture,
     Checkpoint,
     GatedDelta,
+    KimiDelta,
     LayerGroup,
     Mamba2,
     Mixer,
@@ -102,6 +103,9 @@ def mixer_state_bytes(mixer: Mixer, hidden: int) -> int:
     if isinstance(mixer, GatedDelta):
         key, value = mixer.key_heads * mixer.key_dim, mixer.value_heads * mixer.value_dim
         window, matrix = (mixer.kernel - 1) * (2 * key + value), value * mixer.key_dim
+    elif isinstance(mixer, KimiDelta):
+        inner = mixer.heads * mixer.head_dim
+        window, matrix = (mixer.kernel - 1) * 3 * inner, inner * mixer.head_dim
     elif isinstance(mixer, Mamba2):
         inner = mixer.heads * mixer.head_dim
         window = (mixer.kernel - 1) * (inner + 2 * mixer.groups * mixer.state)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from infra_gen.errors import UsageError
 from infra_gen.knowledge.hf_fields import ConfigFile
-from infra_gen.model.llm import GatedDelta, Mamba2, Mixer, ShortConvolution
+from infra_gen.model.llm import GatedDelta, KimiDelta, Mamba2, Mixer, ShortConvolution
 
 _ELEMENT = 4  # bytes
 
@@ -74,10 +74,9 @@ def _kimi_delta(config: ConfigFile) -> State:
     fields = ConfigFile(config.get("linear_attn_config"), config.where)
     heads, width = fields.positive("num_heads"), fields.positive("head_dim")
     kernel = fields.positive("short_conv_kernel_size", default=4)
-    hidden, inner = config.positive("hidden_size"), heads * width
-    size = ((kernel - 1) * 3 * inner + heads * width * width) * _ELEMENT
-    params = 4 * hidden * inner + 2 * (hidden * width + width * inner) + hidden * heads
-    return State("linear", size, params + 3 * inner * kernel)
+    size = ((kernel - 1) * 3 * heads * width + heads * width * width) * _ELEMENT
+    mixer = KimiDelta(kind="kimi-delta", heads=heads, head_dim=width, kernel=kernel)
+    return State("linear", size, mixer=mixer)
 
 
 def _short_convolution(config: ConfigFile) -> State:

@@ -53,6 +53,15 @@ class GatedDelta(Record):
     kernel: int = Field(default=4, gt=1)
 
 
+class KimiDelta(Record):
+    """A linear layer of Kimi-Linear: delta attention with short convolutions and low-rank gates."""
+
+    kind: Literal["kimi-delta"]
+    heads: int = Field(gt=0)
+    head_dim: int = Field(gt=0)
+    kernel: int = Field(default=4, gt=1)
+
+
 class Mamba2(Record):
     """A mamba 2 layer (Granite 4, Nemotron-H): `groups` heads share what writes the state."""
 
@@ -71,7 +80,7 @@ class ShortConvolution(Record):
     kernel: int = Field(gt=1)
 
 
-Mixer = Annotated[GatedDelta | Mamba2 | ShortConvolution, Field(discriminator="kind")]
+Mixer = Annotated[GatedDelta | KimiDelta | Mamba2 | ShortConvolution, Field(discriminator="kind")]
 
 
 class LayerGroup(Record):

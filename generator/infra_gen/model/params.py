@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra_gen.model.llm import Architecture, GatedDelta, LayerGroup, Mamba2, Mixer
+from infra_gen.model.llm import Architecture, GatedDelta, KimiDelta, LayerGroup, Mamba2, Mixer
 
 # Classes by the start of their name. These have two matrices in an MLP, not three (no gate):
 _UNGATED = ("Bert", "Roberta", "XLMRoberta", "NemotronH")
@@ -26,6 +26,11 @@ def mixer_params(mixer: Mixer, hidden: int) -> int:
         inputs = hidden * (channels + value + 2 * mixer.value_heads)
         small = 2 * mixer.value_heads + mixer.value_dim  # decay, step and the norm of one head
         return inputs + mixer.kernel * channels + small + value * hidden
+    if isinstance(mixer, KimiDelta):
+        inner = mixer.heads * mixer.head_dim
+        gates = 2 * mixer.head_dim * (hidden + inner) + hidden * mixer.heads
+        small = mixer.heads + inner + mixer.head_dim  # decay, step, and the norm of one head
+        return 4 * hidden * inner + gates + 3 * inner * mixer.kernel + small
     if isinstance(mixer, Mamba2):
         inner = mixer.heads * mixer.head_dim
         channels = inner + 2 * mixer.groups * mixer.state

@@ -145,7 +145,9 @@ def weights_of(model: ModelFacts, info: EngineInfo) -> list[Weights]:
         for c in model.preset.checkpoints
         if c.format in formats and (c.format != "gguf" or c.files)
     ]
-    found.sort(key=lambda c: (quantization.rank(c.quantization), not c.official))
+    # What the named repository itself holds comes before what others made of it.
+    own = model.preset.hf_id
+    found.sort(key=lambda c: (c.repo != own, quantization.rank(c.quantization), not c.official))
     return [checkpoint_weights(model.preset, c) for c in found]
 
 

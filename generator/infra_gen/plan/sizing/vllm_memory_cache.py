@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from infra_gen.model.llm import Architecture, GatedDelta, LayerGroup, Mamba2, Mixer
+from infra_gen.model.llm import Architecture, GatedDelta, KimiDelta, LayerGroup, Mamba2, Mixer
 from infra_gen.model.plan import GIB
 from infra_gen.plan import kv_cache
 from infra_gen.plan.memory import Shape
@@ -65,6 +65,8 @@ def _window_elements(mixer: Mixer) -> int:
     if isinstance(mixer, GatedDelta):
         channels = 2 * mixer.key_heads * mixer.key_dim + mixer.value_heads * mixer.value_dim
         return (mixer.kernel - 1) * channels
+    if isinstance(mixer, KimiDelta):
+        return (mixer.kernel - 1) * 3 * mixer.heads * mixer.head_dim
     if isinstance(mixer, Mamba2):
         channels = mixer.heads * mixer.head_dim + 2 * mixer.groups * mixer.state
         return (mixer.kernel - 1) * channels

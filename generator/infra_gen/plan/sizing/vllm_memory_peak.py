@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from infra_gen.model.calibration import known
 from infra_gen.model.calibration_memory import VllmMemory
-from infra_gen.model.llm import Architecture, GatedDelta, Mamba2, ShortConvolution
+from infra_gen.model.llm import Architecture, GatedDelta, KimiDelta, Mamba2, ShortConvolution
 from infra_gen.model.params import ungated
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing.vllm_memory_release import Release
@@ -56,6 +56,8 @@ def _state_layer(arch: Architecture, shape: Shape) -> float:
     if isinstance(mixer, GatedDelta):
         value = mixer.value_heads * mixer.value_dim
         inner = 2 * (2 * mixer.key_heads * mixer.key_dim + value) + 3 * value
+    elif isinstance(mixer, KimiDelta):
+        inner = 9 * mixer.heads * mixer.head_dim  # three projections before and after, three out
     elif isinstance(mixer, Mamba2):
         value = mixer.heads * mixer.head_dim
         inner = 2 * (value + 2 * mixer.groups * mixer.state) + 3 * value
