@@ -29,6 +29,7 @@ from tests.benchmarks.accuracy import (  # noqa: E402
     stored,
     vllm_rows,
 )
+from tests.benchmarks.accuracy.question import Measured  # noqa: E402
 from tests.benchmarks.accuracy.score import Scored  # noqa: E402
 
 
@@ -51,7 +52,9 @@ def _points(rows: list[Scored]) -> dict[str, list[list[float]]]:
     return found
 
 
-def _document(rows: list[Scored], made: list[folds.Fold], differing: list[str]) -> dict[str, Any]:
+def _document(
+    everything: list[Measured], rows: list[Scored], made: list[folds.Fold], differing: list[str]
+) -> dict[str, Any]:
     failed = collect.out_of_memory()
     return {
         "what": "written by tests/benchmarks/accuracy --write; errors are shares of one",
@@ -59,10 +62,11 @@ def _document(rows: list[Scored], made: list[folds.Fold], differing: list[str]) 
         "sha256": stored.sha256_of(),
         "seed": folds.SEED,
         "table": report.records(report.table(rows)),
-        "peers": peer_table.records(),
+        "peers": peer_table.records(everything),
         "out_of_memory": {"starts": len(failed), "said_fits": [r for r, fits in failed if fits is True],
                           "refused": [r for r, fits in failed if isinstance(fits, str)]},
         "refused": report.refusals(rows),
+        "not_fitted": collect.reasons(everything),
         "folds": [[fold.engine, fold.split, list(fold.left_out)] for fold in made],
         "fitted_starts": sorted(vllm_rows.FITTED_STARTS),
         "process_differs": differing,
@@ -73,13 +77,16 @@ def _document(rows: list[Scored], made: list[folds.Fold], differing: list[str]) 
 def _print(document: dict[str, Any], rows: list[Scored], worst: int | None) -> None:
     print("\n".join(report.text(report.table(rows))))
     print("\npeers, on rows that they answer; infra-gen on the same rows\n")
-    print("\n".join(peer_table.text()))
+    print("\n".join(peer_table.text(document["peers"])))
     failed = document["out_of_memory"]
     print(
         f"\nran out of memory: {failed['starts']} starts, planned as fitting: "
         f"{len(failed['said_fits'])} {failed['said_fits'] or ''}"
     )
     print(f"one row of each group through a process: differs in {document['process_differs'] or 'none'}")
+    print("\nnot fitted:")
+    for why, count in document["not_fitted"].items():
+        print(f"  {count:5} {why}")
     print(f"\nleft out of fits (seed {document['seed']}):")
     for engine, split, names in document["folds"]:
         print(f"  {engine}, a fold by {split}: {', '.join(names)}")
@@ -103,7 +110,7 @@ def main() -> int:
             print("held-out fits were made anew", file=sys.stderr)
         rows += collect.held_out(everything, made)
         differing = collect.process_differences(everything)
-    document = _document(rows, made, differing)
+    document = _document(everything, rows, made, differing)
     if asked.write:
         if asked.quick:
             print("--write needs the held-out fits: leave --quick out", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from tests.benchmarks.accuracy import ask, llamacpp_rows, reading, vllm_rows
@@ -53,6 +54,14 @@ def held_out(rows: Iterable[Measured], folds: Iterable[Fold]) -> list[Scored]:
             for row, answer in ask.answers(mine):
                 found += _scored(row, answer, f"held out by {fold.split}")
     return found
+
+
+def reasons(rows: Iterable[Measured]) -> dict[str, int]:
+    """Why rows are not in a fit, and how many for each reason."""
+    counted = Counter(
+        f"{row.engine} {row.quantity}: {row.why_not}" for row in rows if not row.fitted
+    )
+    return dict(sorted(counted.items()))
 
 
 def out_of_memory() -> list[tuple[str, bool | str]]:

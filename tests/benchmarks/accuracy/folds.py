@@ -20,9 +20,10 @@ from tests.benchmarks.accuracy.stored import sha256_of
 from tools import fit_speed
 from tools.fit_speed_rows import Row, rows_of
 
-FOLDS, SEED = 5, 20261123
+FOLDS, SEED = 10, 20261123
 SPLITS = ("model", "GPU")
 ENGINES = ("vllm", "llama.cpp")
+Key = tuple[str, str, str, bool]
 _INPUTS = ("presets/calibration/speed", "tests/measurements/speed")
 
 
@@ -30,20 +31,20 @@ _INPUTS = ("presets/calibration/speed", "tests/measurements/speed")
 class Fold:
     """`left_out` names models or kinds of devices; `table` was fitted without them.
 
-    `related` are (device family, precision, experts) that the fit did see: elsewhere nothing was
-    learnt, and a plan there would say so.
+    `related` are rows (device, quantization, model, whether prompts are read) of a family, precision
+    and kind that the fit did see others of: elsewhere nothing was learnt, and a plan would say so.
     """
 
     engine: str
     split: str
     left_out: tuple[str, ...]
     table: EngineSpeed
-    related: frozenset[tuple[str, str, str]]
+    related: frozenset[Key]
 
     def tests(self, row: Measured) -> bool:
         """Whether the row is one that this fold's constants must predict unseen."""
         name = row.model if self.split == "model" else row.gpu
-        key = (row.gpu, row.question.quantization or "", row.model)
+        key = (row.gpu, row.question.quantization or "", row.model, row.quantity == "prefill")
         return row.engine == self.engine and name in self.left_out and key in self.related
 
 
@@ -59,12 +60,12 @@ def _dealt(names: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(sorted(mixed[start::count])) for start in range(count)]
 
 
-def _related(rows: Sequence[Row], learnt: Sequence[Row]) -> frozenset[tuple[str, str, str]]:
-    known = {row.group for row in learnt}
+def _related(rows: Sequence[Row], learnt: Sequence[Row]) -> frozenset[Key]:
+    known = {(row.group, row.kind == "prefill") for row in learnt}
     return frozenset(
-        (row.hardware.split(":")[0], row.quantization, row.model)
+        (row.hardware.split(":")[0], row.quantization, row.model, row.kind == "prefill")
         for row in rows
-        if row.group in known
+        if (row.group, row.kind == "prefill") in known
     )
 
 
@@ -84,7 +85,7 @@ def folds(engine: str) -> Iterator[Fold]:
 
 def current() -> tuple[list[Fold], bool]:
     """The folds, and whether they had to be fitted anew because tables or constants changed."""
-    digest = sha256_of(_INPUTS)
+    digest = f"{FOLDS} {sha256_of(_INPUTS)}"
     if STORED.is_file():
         held = json.loads(STORED.read_text("utf-8"))
         if held["sha256"] == digest:
@@ -117,5 +118,5 @@ def _loaded(held: dict[str, Any]) -> Fold:
         split=held["split"],
         left_out=tuple(held["left_out"]),
         table=EngineSpeed.model_validate(held["table"]),
-        related=frozenset((gpu, kind, model) for gpu, kind, model in held["related"]),
+        related=frozenset((gpu, kind, model, bool(reads)) for gpu, kind, model, reads in held["related"]),
     )

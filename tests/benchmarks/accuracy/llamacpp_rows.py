@@ -54,7 +54,7 @@ def memory() -> Iterator[Measured]:
             "engine": "llama.cpp",
             "run": f"line {number}: {row['model']} {row['quantization']} {row['context']}",
             "question": question, "model": row["model"], "gpu": question.hardware,
-            "source": row["source"],
+            "source": row["source"], "why_not": "nothing is fitted to memory",
         }  # fmt: skip
         if row["cache_mib"]:
             yield Measured(quantity="KV", value=float(row["cache_mib"]) / _MIB_OF_A_GIB, **common)
@@ -91,6 +91,7 @@ def speed() -> Iterator[Measured]:
             ),
             loads=loads,
             fitted=row["use"] == "fit",
+            why_not=row["use"].removeprefix("no: "),
             model=row["model"],
             gpu=tables.kind_of(row["hardware"]),
             source=row["source"],

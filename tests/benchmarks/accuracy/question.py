@@ -38,8 +38,9 @@ class Question:
 class Measured:
     """One number that a real run reported, and the question whose answer should hold it.
 
-    `loads` are the points that the answer is read at. `fitted`: constants were fitted to this row.
-    `model` and `gpu` are what a fold leaves out together; `exact` says what was run.
+    `loads` are the points that the answer is read at. `fitted`: constants were fitted to this row;
+    `why_not` where the fit leaves it out.
+    `model` and `gpu` are what a fold leaves out together.
     """
 
     engine: str
@@ -49,9 +50,16 @@ class Measured:
     question: Question
     loads: tuple[Load, ...] = ()
     fitted: bool = False
+    why_not: str = ""
     model: str = ""
     gpu: str = ""
     source: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells the row apart from all others, also for peers' stored answers."""
+        loads = " ".join(":".join(map(str, load)) for load in self.loads)
+        return f"{self.quantity} | {self.run} | {loads} | {self.value:g}"
 
 
 def settings(**given: object) -> tuple[tuple[str, str], ...]:

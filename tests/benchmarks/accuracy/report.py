@@ -9,6 +9,7 @@ from typing import Any
 from tests.benchmarks.accuracy.score import Merit, Scored, merit
 
 Table = dict[tuple[str, str, str], Merit]
+_PARTS = ("fitted", "not fitted", "held out by model", "held out by GPU")
 _HEAD = ("n", "cover", "median", "p90", "max", "bias", "over", "in band")
 
 
@@ -17,8 +18,15 @@ def table(rows: Iterable[Scored]) -> Table:
     groups: dict[tuple[str, str, str], list[Scored]] = defaultdict(list)
     for row in rows:
         groups[row.group].append(row)
-    order = {key: place for place, key in enumerate(dict.fromkeys(k[:2] for k in groups))}
-    return {key: merit(groups[key]) for key in sorted(groups, key=lambda key: order[key[:2]])}
+    whole = [(engine, quantity.split(",")[0]) for engine, quantity, _ in groups]
+    order = {key: place for place, key in enumerate(dict.fromkeys(whole))}
+
+    def place(key: tuple[str, str, str]) -> tuple[int, str, int]:
+        engine, quantity, part = key
+        known = _PARTS.index(part) if part in _PARTS else len(_PARTS)
+        return order[engine, quantity.split(",")[0]], quantity, known
+
+    return {key: merit(groups[key]) for key in sorted(groups, key=place)}
 
 
 def percent(share: float | None) -> str:

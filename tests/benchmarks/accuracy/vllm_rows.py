@@ -11,6 +11,7 @@ from tools.fit_vllm_memory import FIT as FITTED_STARTS
 
 STEP_KINDS = {"step": "decode step", "prefill": "prefill"}
 PROMPTS_OF_A_BATCH = 8  # fewer prompts at once are too short to be timed well
+_NOT_TAKEN = {"use": "no: not among the rows of the fit"}
 LOW_LOAD = 8  # requests at once up to which a time to the first token holds no queue
 
 
@@ -48,6 +49,7 @@ def memory() -> Iterator[Measured]:
         question = _start_question(row)
         common = {
             "engine": "vllm", "run": run, "question": question, "fitted": run in FITTED_STARTS,
+            "why_not": "no constant was read off this start",
             "model": row["preset"], "gpu": tables.kind_of(row["hardware"]),
             "source": row.get("source", "own run"),
         }  # fmt: skip
@@ -94,18 +96,17 @@ def steps() -> Iterator[Measured]:
             ),
             loads=((requests, int(row["input"]), int(row["output"])),),
             fitted=row["use"] == "fit",
+            why_not=row["use"].removeprefix("no: "),
             model=row["model"],
             gpu=tables.kind_of(row["hardware"]),
             source=row["source"],
         )
 
 
-def _fitted_serving() -> dict[tuple[str, ...], str]:
-    """Which serving runs the constants were fitted to, by what tells them apart: kind and preset."""
+def _used() -> dict[tuple[str, ...], dict[str, str]]:
+    """The rows that a fit could take, by what tells serving runs apart."""
     return {
-        _same(row, row["kind"], row["ms"]): row["model"]
-        for row in tables.lines_of("speed/vllm.csv")
-        if row["use"] == "fit"
+        _same(row, row["kind"], row["ms"]): row for row in tables.lines_of("speed/vllm.csv")
     }
 
 
@@ -135,13 +136,13 @@ def _serving_question(row: Mapping[str, str]) -> Question:
 
 def serving() -> Iterator[Measured]:
     """Time per token of every public run, and to the first token where the load is low."""
-    fitted = _fitted_serving()
+    used = _used()
     for row in tables.lines_of("serving/inferencex-vllm.csv"):
         requests = int(row["concurrency"])
         for quantity, kind in (("serving TPOT", "tpot"), ("TTFT at low load", "ttft")):
             if kind == "ttft" and requests > LOW_LOAD:
                 continue
-            preset = fitted.get(_same(row, kind, row[f"{kind}_ms"]))
+            mine = used.get(_same(row, kind, row[f"{kind}_ms"]), _NOT_TAKEN)
             yield Measured(
                 engine="vllm",
                 quantity=quantity,
@@ -149,8 +150,9 @@ def serving() -> Iterator[Measured]:
                 value=float(row[f"{kind}_ms"]),
                 question=_serving_question(row),
                 loads=((requests, int(row["input"]), int(row["output"])),),
-                fitted=preset is not None,
-                model=preset or row["model"],
+                fitted=mine["use"] == "fit",
+                why_not=mine["use"].removeprefix("no: "),
+                model=mine.get("model", row["model"]),
                 gpu=tables.kind_of(row["hardware"]),
                 source=row["source"],
             )
