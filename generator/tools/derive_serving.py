@@ -1,4 +1,6 @@
-"""The public serving runs as a measurement table: python -m tools.derive_serving DUMP.csv
+"""The public serving runs as a measurement table.
+
+    python -m tools.derive_serving DUMP.csv
 
 DUMP.csv is InferenceX's dump as NVIDIA's aiconfigurator ships it; tests/measurements/serving has
 what it became. Rows of vLLM are kept, all of them, with the model's id as it is written there.

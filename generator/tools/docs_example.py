@@ -74,7 +74,8 @@ def _graphs(step: _Steps, held: VllmMemory, arch: Architecture, requests: int) -
     mib = first * requests + (len(sizes) - 1) * piece * arch.layers + (whole - 1) * full
     return step(
         "G",
-        f"({first} x {requests} + {len(sizes) - 1} x {piece} x {arch.layers} + {whole - 1} x {full}) / 2^10",
+        f"({first} x {requests} + {len(sizes) - 1} x {piece} x {arch.layers} + "
+        f"{whole - 1} x {full}) / 2^10",
         mib / 1024, "GiB",
     )  # fmt: skip
 
@@ -90,7 +91,10 @@ def _memory(step: _Steps, card: DevicePreset, model: ModelPreset, requests: int)
         "f", f"min({most}, ({visible} - {reserved} - {driver}) / {visible}, cut to two digits)",
         min(most, math.floor((visible - reserved - driver) / visible * 100) / 100), "",
     )  # fmt: skip
-    norms, rotary = (2 * arch.layers + 1) * arch.hidden_size * 2, arch.head_dim * arch.max_context * 2
+    norms, rotary = (
+        (2 * arch.layers + 1) * arch.hidden_size * 2,
+        arch.head_dim * arch.max_context * 2,
+    )
     size, waste = _checkpoint(model), _segments(arch)
     loaded = (size - norms) / DEVICES + norms + rotary + waste
     w = step(

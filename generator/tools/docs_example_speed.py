@@ -140,8 +140,8 @@ def peak(users: int, think_s: float, residence_s: Callable[[int], float]) -> int
         total, following = (1 - busy) ** users, 0
         while total < 0.95:
             following += 1
-            total += math.comb(users, following) * busy**following * (1 - busy) ** (
-                users - following
+            total += (
+                math.comb(users, following) * busy**following * (1 - busy) ** (users - following)
             )
         if following <= running:
             return running

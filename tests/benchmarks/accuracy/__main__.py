@@ -83,7 +83,9 @@ def _print(document: dict[str, Any], rows: list[Scored], worst: int | None) -> N
         f"\nran out of memory: {failed['starts']} starts, planned as fitting: "
         f"{len(failed['said_fits'])} {failed['said_fits'] or ''}"
     )
-    print(f"one row of each group through a process: differs in {document['process_differs'] or 'none'}")
+    print(
+        f"one row of each group through a process: differs in {document['process_differs'] or 'none'}"
+    )
     print("\nnot fitted:")
     for why, count in document["not_fitted"].items():
         print(f"  {count:5} {why}")

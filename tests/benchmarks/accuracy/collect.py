@@ -38,7 +38,7 @@ def _scored(row: Measured, found: ask.Answer, part: str) -> Iterator[Scored]:
 
 def shipped(rows: Iterable[Measured]) -> list[Scored]:
     """All rows by the constants as they are; those of the fit and the others apart."""
-    found = []
+    found: list[Scored] = []
     for row, answer in ask.answers(rows):
         found += _scored(row, answer, FITTED if row.fitted else APART)
     return found
@@ -47,7 +47,7 @@ def shipped(rows: Iterable[Measured]) -> list[Scored]:
 def held_out(rows: Iterable[Measured], folds: Iterable[Fold]) -> list[Scored]:
     """Rows of each fold by constants that never saw them."""
     everything = [row for row in rows if row.fitted and row.quantity in reading.SPEED]
-    found = []
+    found: list[Scored] = []
     for fold in folds:
         mine = [row for row in everything if fold.tests(row)]
         with ask.constants(fold.table):

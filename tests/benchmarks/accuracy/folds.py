@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra_gen.knowledge import store
-from infra_gen.model.calibration_speed import EngineSpeed
 from tests.benchmarks.accuracy.question import Measured
 from tests.benchmarks.accuracy.stored import FOLDS_FILE as STORED
 from tests.benchmarks.accuracy.stored import sha256_of
+
+from infra_gen.knowledge import store
+from infra_gen.model.calibration_speed import EngineSpeed
 from tools import fit_speed
 from tools.fit_speed_rows import Row, rows_of
 
@@ -89,7 +90,7 @@ def current() -> tuple[list[Fold], bool]:
     if STORED.is_file():
         held = json.loads(STORED.read_text("utf-8"))
         if held["sha256"] == digest:
-            return [_loaded(fold) for fold in held["folds"]], False
+            return [loaded(fold) for fold in held["folds"]], False
     found = [fold for engine in ENGINES for fold in folds(engine)]
     document = {
         "what": "constants fitted without the rows they are tested on; written by "
@@ -112,11 +113,14 @@ def _kept(fold: Fold) -> dict[str, Any]:
     }
 
 
-def _loaded(held: dict[str, Any]) -> Fold:
+def loaded(held: dict[str, Any]) -> Fold:
+    """A fold as it is stored."""
     return Fold(
         engine=held["engine"],
         split=held["split"],
         left_out=tuple(held["left_out"]),
         table=EngineSpeed.model_validate(held["table"]),
-        related=frozenset((gpu, kind, model, bool(reads)) for gpu, kind, model, reads in held["related"]),
+        related=frozenset(
+            (gpu, kind, model, bool(reads)) for gpu, kind, model, reads in held["related"]
+        ),
     )

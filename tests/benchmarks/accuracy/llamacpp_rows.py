@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from tests.benchmarks.accuracy import tables
 from tests.benchmarks.accuracy.question import Load, Measured, Question, settings
@@ -50,17 +51,22 @@ def memory() -> Iterator[Measured]:
         if question is None:
             continue
         parts = [row[name] for name in ("weights_mib", "cache_mib", "compute_mib")]
-        common = {
-            "engine": "llama.cpp",
-            "run": f"line {number}: {row['model']} {row['quantization']} {row['context']}",
-            "question": question, "model": row["model"], "gpu": question.hardware,
-            "source": row["source"], "why_not": "nothing is fitted to memory",
-        }  # fmt: skip
+        load = Measured(
+            engine="llama.cpp",
+            quantity="KV",
+            run=f"line {number}: {row['model']} {row['quantization']} {row['context']}",
+            value=float(row["cache_mib"] or 0) / _MIB_OF_A_GIB,
+            question=question,
+            why_not="nothing is fitted to memory",
+            model=row["model"],
+            gpu=question.hardware,
+            source=row["source"],
+        )
         if row["cache_mib"]:
-            yield Measured(quantity="KV", value=float(row["cache_mib"]) / _MIB_OF_A_GIB, **common)
+            yield load
         if all(parts):
             total = sum(map(float, parts)) / _MIB_OF_A_GIB
-            yield Measured(quantity="total memory", value=total, **common)
+            yield replace(load, quantity="total memory", value=total)
 
 
 def _bench(row: Mapping[str, str]) -> tuple[str, tuple[Load, ...]]:

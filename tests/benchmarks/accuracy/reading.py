@@ -20,14 +20,14 @@ def _device(document: Document, *names: str) -> float:
 
 def _points(document: Document, row: Measured, field: str) -> float | None:
     """The value at the first load of the row, less that at the second where it has one."""
-    known: Mapping[Any, Any] = {
+    known: dict[Any, float | None] = {
         (p["concurrency"], p["input_tokens"], p["output_tokens"]): p[field]
         for p in document["performance"]["points"]
     }
-    values = [known.get(load) for load in row.loads]
-    if not values or any(value is None for value in values):
+    values = [value for load in row.loads if (value := known.get(load)) is not None]
+    if not values or len(values) < len(row.loads):
         return None
-    return float(values[0] - sum(values[1:]))
+    return values[0] - sum(values[1:])
 
 
 def _capacity(document: Document, row: Measured) -> float:

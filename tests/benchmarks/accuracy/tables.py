@@ -46,7 +46,7 @@ def requests_default(hardware: str, version: str | None) -> int | None:
 
 def kind_of(hardware: str) -> str:
     """The kind of device without the number of them: h200 of h200:4."""
-    return hardware.split(":")[0]
+    return hardware.split(":", maxsplit=1)[0]
 
 
 def version_of(text: str) -> str | None:

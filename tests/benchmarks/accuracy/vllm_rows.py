@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.benchmarks.accuracy import tables
 from tests.benchmarks.accuracy.question import Measured, Question, settings
-from tools.fit_vllm_memory import FIT as FITTED_STARTS
 
+from tools import fit_vllm_memory
+
+FITTED_STARTS: frozenset[str] = fit_vllm_memory.FIT
 STEP_KINDS = {"step": "decode step", "prefill": "prefill"}
 PROMPTS_OF_A_BATCH = 8  # fewer prompts at once are too short to be timed well
 _NOT_TAKEN = {"use": "no: not among the rows of the fit"}
@@ -47,20 +50,26 @@ def memory() -> Iterator[Measured]:
         if "(text only)" in row.get("config", ""):
             continue
         question = _start_question(row)
-        common = {
-            "engine": "vllm", "run": run, "question": question, "fitted": run in FITTED_STARTS,
-            "why_not": "no constant was read off this start",
-            "model": row["preset"], "gpu": tables.kind_of(row["hardware"]),
-            "source": row.get("source", "own run"),
-        }  # fmt: skip
+        start = Measured(
+            engine="vllm",
+            quantity="weights",
+            run=run,
+            value=row.get("weights_gib", 0.0),
+            question=question,
+            fitted=run in FITTED_STARTS,
+            why_not="no constant was read off this start",
+            model=row["preset"],
+            gpu=tables.kind_of(row["hardware"]),
+            source=row.get("source", "own run"),
+        )
         if "weights_gib" in row:
-            yield Measured(quantity="weights", value=row["weights_gib"], **common)
+            yield start
         context = row["settings"].get("max-model-len")
         if "max_concurrency" in row and context:
             value = row["max_concurrency"] * context
-            yield Measured(quantity="KV capacity", value=value, **common)
+            yield replace(start, quantity="KV capacity", value=value)
         elif "kv_tokens" in row:
-            yield Measured(quantity="KV tokens", value=row["kv_tokens"], **common)
+            yield replace(start, quantity="KV tokens", value=row["kv_tokens"])
 
 
 def failed() -> dict[str, Question]:
@@ -90,8 +99,8 @@ def steps() -> Iterator[Measured]:
                     tensor_parallel_size=row["tensor"],
                     max_num_batched_tokens=row["batched_tokens"] or None,
                     max_num_seqs=tables.requests_default(
-                row["hardware"], tables.version_of(row["version"])
-            ),
+                        row["hardware"], tables.version_of(row["version"])
+                    ),
                 ),
             ),
             loads=((requests, int(row["input"]), int(row["output"])),),
@@ -105,9 +114,7 @@ def steps() -> Iterator[Measured]:
 
 def _used() -> dict[tuple[str, ...], dict[str, str]]:
     """The rows that a fit could take, by what tells serving runs apart."""
-    return {
-        _same(row, row["kind"], row["ms"]): row for row in tables.lines_of("speed/vllm.csv")
-    }
+    return {_same(row, row["kind"], row["ms"]): row for row in tables.lines_of("speed/vllm.csv")}
 
 
 def _same(row: Mapping[str, str], kind: str, ms: str) -> tuple[str, ...]:

@@ -11,7 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_QUANTS = {"bf16": "BF16", "fp8": "FP8", "fp8-block": "FP8", "mxfp4": "MXFP4", "awq-int4": "AWQ-4bit"}
+_QUANTS = {
+    "bf16": "BF16",
+    "fp8": "FP8",
+    "fp8-block": "FP8",
+    "mxfp4": "MXFP4",
+    "awq-int4": "AWQ-4bit",
+}
 _CONTEXT = 8192  # where a run does not say its own
 
 
