@@ -19,14 +19,17 @@ from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Resolved
+from infra_gen.model.offer import Offer
 from infra_gen.model.plan import Machine, Plan
 from infra_gen.model.spec import LOCK_FILE, Spec
 from infra_gen.model.stack import Stack
 from infra_gen.model.target import TargetKind
-from infra_gen.plan.planner import make_plan
+from infra_gen.plan.planner import check_wishes, make_plan
+from infra_gen.plan.search import Ranking
 from infra_gen.rules import registry as rules
 from infra_gen.rules.deployment import read_deployment
 from infra_gen.rules.subject import Subject
+from infra_gen.searching import nearest_hardware, search_of
 from infra_gen.stack.build import build_stack
 from infra_gen.targets.registry import TARGETS
 
@@ -117,9 +120,14 @@ def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]
 
     Raises UsageError for names that the presets do not hold, SpecError when `pins` holds them.
     """
-    workload = store.workload(spec.load.workload)
     with _told_by(pins, base):
         machine = machine_of(spec, base, pins.hardware if pins else None)
+    return _facts(spec, base, pins, machine)
+
+
+def _facts(spec: Spec, base: Path, pins: Resolved | None, machine: Machine) -> tuple[Facts, Facts]:
+    workload = store.workload(spec.load.workload)
+    with _told_by(pins, base):
         infos = _engines(spec, pins)
         models = _models(spec, base, pins)
     everything = Facts(
@@ -142,10 +150,17 @@ def plan(spec: Spec, base: Path, pins: Resolved | None = None) -> tuple[Plan, Fa
     return planned, facts
 
 
+def rank(spec: Spec, base: Path, offered: tuple[Offer, ...]) -> Ranking:
+    """The offers, not none, that carry the load of `spec`, whose own hardware counts for nothing."""
+    facts, _ = _facts(spec, base, None, offered[0].machine)
+    check_wishes(facts, spec)
+    return search_of(facts, spec).rank(offered)
+
+
 def _stacked(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Plan, Facts, Stack]:
     """The plan with its stack, which refuses engine_args that the engine's version does not have."""
     facts, everything = gather(spec, base, pins)
-    planned = make_plan(facts, spec, pins, everything)
+    planned = make_plan(facts, spec, pins, everything, lambda: nearest_hardware(facts, spec))
     return planned, facts, build_stack(spec, planned, facts.engines[planned.engine])
 
 

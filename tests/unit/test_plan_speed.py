@@ -49,8 +49,9 @@ FOLDER = Path(__file__).parents[1] / "measurements" / "speed"
 PLAIN = Rates(
     weights=1.0, experts=1.0, matrices=1.0, expert_matrices=1.0, cache=1.0, attention=1.0,
     step_us=0.0, layer_us=0.0, expert_layer_us=0.0, state_layer_us=0.0, sequence_us=0.0,
-    launch_us=0.0, link_us=0.0, link_share=1.0, read_gb_s=None, sharpness=1.0, coverage=1.0,
-    arrival_ms=0.0, burst=0.0, graph_tokens=512, band=0.1, measured=True,
+    stream_us=0.0, launch_us=0.0, link_us=0.0, link_share=1.0, read_gb_s=None, sharpness=1.0,
+    expert_sharpness=1.0, coverage=1.0, arrival_ms=0.0, burst=0.0, acceptance=0.5,
+    acceptance_spread=0.1, graph_tokens=512, band=0.1, measured=True,
 )  # fmt: skip
 LIMITS = Limits(bandwidth=1e12, compute=1e15, attention_compute=1e15, link=1e11, ranks=1)
 FULL = Attention(layers=2, window=None, cache_bytes=1000.0, flops=400.0, prefill_flops=400.0)

@@ -35,9 +35,14 @@ def machine_of(spec: Spec, base: Path, pinned: str | None = None) -> Machine:
     else:
         word = asked.nodes.each if isinstance(asked, HardwareNodes) else asked
         machine = _as_locked(from_word(word, base), pinned, base)
-    share = spec.gpu_fraction or 1.0
+    return replace(shared(machine, spec.gpu_fraction), nodes=nodes)
+
+
+def shared(machine: Machine, fraction: float | None) -> Machine:
+    """The machine of which a deployment may take that share of each device; null: all of it."""
+    share = fraction or 1.0
     usable = min(machine.usable_gib, machine.visible_gib * share)
-    return replace(machine, nodes=nodes, share=share, usable_gib=usable)
+    return replace(machine, share=share, usable_gib=usable)
 
 
 def _as_locked(asked: Machine, pinned: str | None, base: Path) -> Machine:

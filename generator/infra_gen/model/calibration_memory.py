@@ -100,14 +100,18 @@ class VllmMemory(Record):
     kept_workspace_since: Sourced[str]
     hybrid_pool_since: Sourced[str]
     hybrid_prefix_cache_since: Sourced[str]
+    tower_skipped_since: Sourced[str]
+    expert_adapters_since: Sourced[str]
     near_layer_counts: tuple[Number, ...]
     latent_tokens: tuple[Number, ...]
+    expert_chunk_tokens: tuple[Number, ...]
     float32_state: Sourced[tuple[str, ...]]
     logit_bytes: LogitBytes
     sampler_rows: Sourced[int]
     matmul_workspace_mib: Sourced[int]
     outside_torch_gib: OutsideTorch
     context_outside_since: Sourced[str]
+    stored_cache_dtype_since: Sourced[str]
     driver_context_gib: Sourced[float]
     graphs: GraphSizes
 

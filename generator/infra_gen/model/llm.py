@@ -157,6 +157,10 @@ class Checkpoint(Record):
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     files: tuple[str, ...] = Field(default=(), description="GGUF: the files of this type, in order")
     bytes: Sourced[int]
+    cache_dtype: Sourced[str] | None = Field(
+        default=None,
+        description="type of the KV cache that its quantization config asks for, such as fp8",
+    )
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     official: bool = Field(description="published by the model's makers")

@@ -74,7 +74,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers."""
+    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers.
+
+    `cache_dtype` is the type of the cache that the checkpoint asks for, None for the model's own.
+    """
 
     format: Literal["safetensors", "gguf"]
     quantization: str
@@ -86,6 +89,7 @@ class Weights:
     sha256: str | None
     local_path: str | None = None
     official: bool = False
+    cache_dtype: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,11 @@ class Parallelism:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The fullest device, GiB, and the key-value cache of one replica."""
+    """The fullest device, GiB, and the key-value cache of one replica.
+
+    `state_blocks`: blocks of a cache that holds recurrent states; `most_requests`: how many
+    requests such a cache can run at once, however short. Both None where there are no such states.
+    """
 
     visible_gib: float
     reserved_gib: float
@@ -121,6 +129,8 @@ class Memory:
     kv_bytes_per_token: int
     kv_cache_tokens: int
     max_concurrency_at_context: float
+    state_blocks: int | None = None
+    most_requests: int | None = None
 
     @property
     def planned_gib(self) -> float:
@@ -176,7 +186,10 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The engine's own limits; the deployed ones are these and no others."""
+    """The engine's own limits; the deployed ones are these and no others.
+
+    `guesses` are tokens that the user has it guess ahead and check in one step.
+    """
 
     context: int
     max_num_seqs: int
@@ -184,6 +197,7 @@ class Limits:
     memory_fraction: float | None
     kv_cache_dtype: str
     threads: int | None = None
+    guesses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from infra_gen.model.spec import Spec
 from infra_gen.plan import quantization
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
+from infra_gen.plan.sizing.vllm_split import asked_split
 from infra_gen.plan.weights import checkpoint_weights, computed_bytes
 
 
@@ -219,5 +220,6 @@ def _of_model(
         problem = general or sizing.problem(weights, machine, info)
         pinned = replace(weights, revision=pins.revision) if pins else weights
         splits = sizing.splits(model.preset.architecture, weights.quantization, machine, tensor)
-        for parallelism, illegal in splits:
-            yield Candidate(engine, model, pinned, parallelism, problem or illegal)
+        for split, illegal in splits:
+            asked, wrong = asked_split(split, own, machine, model.preset.architecture)
+            yield Candidate(engine, model, pinned, asked, problem or illegal or wrong)

@@ -21,6 +21,9 @@ KV_ELEMENT_BYTES: dict[str, float] = {
     "fp8_e5m2": 1.0,
     "fp8_inc": 1.0,
     "fp8_ds_mla": 1.0,
+    "int8_per_token_head": 1.0,
+    "fp8_per_token_head": 1.0,
+    "nvfp4": 1 / 2 + 1 / 16,  # four bits, and eight of scale for sixteen elements
     "f16": 2.0,
     "q8_0": 34 / 32,
     "q4_0": 18 / 32,
@@ -30,6 +33,8 @@ CACHED_KINDS = ("full", "sliding", "chunked")
 # Bytes a token of vLLM's own format for latent attention: 512 of fp8, 16 of scales, 128 of 16-bit
 # positions (vllm 0.25.0 vllm/v1/kv_cache_interface.py, MLAAttentionSpec).
 _SPARSE_LATENT = {"fp8_ds_mla": 656.0}
+# Bytes of scale that these keep for each head of keys and of values (real_page_size_bytes there).
+_HEAD_SCALE = {"int8_per_token_head": 4, "fp8_per_token_head": 4}
 VLLM_BLOCK = 16  # tokens a block, vLLM's default on CUDA
 LLAMACPP_PAD = 256  # cells, GGML_PAD in src/llama-kv-cache.cpp
 
@@ -52,7 +57,8 @@ def _layer_bytes(arch: Architecture, group: LayerGroup, tensor: int, kv_dtype: s
         return (arch.mla.kv_lora_rank + arch.mla.qk_rope_head_dim) * element + extra
     kv_heads = group.kv_heads or arch.kv_heads
     head_dim = group.head_dim or arch.head_dim
-    return 2 * max(1, math.ceil(kv_heads / tensor)) * head_dim * element + extra
+    head = head_dim * element + _HEAD_SCALE.get(kv_dtype, 0)
+    return 2 * max(1, math.ceil(kv_heads / tensor)) * head + extra
 
 
 def cache_groups(arch: Architecture, tensor: int, kv_dtype: str) -> tuple[CacheGroup, ...]:

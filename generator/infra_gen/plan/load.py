@@ -52,17 +52,23 @@ def _busy_from_the_top(users: int, odds: float, last: float) -> int:
 
 
 def peak_concurrency(
-    users: int, workload: Workload, residence_s: Callable[[int], float | None]
+    users: int,
+    workload: Workload,
+    residence_s: Callable[[int], float | None],
+    most: int | None = None,
 ) -> int:
     """Requests at once at the 95th percentile.
 
     `residence_s(c)` is how long a mean request takes with `c` running; None (speed unknown) counts
     every user as busy. Residence grows with `c`, so iterating from one request climbs to the
-    smallest load that is consistent with itself.
+    smallest load that is consistent with itself. Beyond `most` it stops: the answer is then any
+    number above `most`.
     """
     think = workload.think_s.value or 0.0
     peak = 1
     for _ in range(users):
+        if most is not None and peak > most:
+            return peak
         residence = residence_s(peak)
         if residence is None:
             return users
@@ -88,6 +94,35 @@ def typical_concurrency(
             return running
         running = following
     return running
+
+
+def users_at(concurrency: int, workload: Workload, residence_s: float, limit: int) -> int:
+    """The most users, at most `limit`, of whom no more than `concurrency` are busy at the peak.
+
+    `residence_s` is how long a mean request takes with that many running, above zero. At least
+    `concurrency`, or `limit`: even if everybody is busy, no more are.
+    """
+    think = workload.think_s.value or 0.0
+    probability = residence_s / (residence_s + think)
+    low = min(concurrency, limit)
+    # On average as many are busy as may be at the peak: that is too many users.
+    high = min(limit, math.ceil(concurrency / probability)) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if busy_p95(middle, probability) <= concurrency:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def users_on_average(running: int, workload: Workload, residence_s: float, limit: int) -> int:
+    """The most users, at most `limit`, of whom `running` are busy on average.
+
+    `residence_s` is how long a mean request takes with that many running, above zero.
+    """
+    think = workload.think_s.value or 0.0
+    return min(limit, int(running * (residence_s + think) / residence_s))
 
 
 def context_needed(workload: Workload, step: int = 1024) -> int:

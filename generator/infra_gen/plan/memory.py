@@ -9,12 +9,13 @@ TGI:       kv = fraction x visible - weights - activation - runtime - graphs    
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.llm import Architecture
 from infra_gen.model.plan import GIB, Machine, Memory
 from infra_gen.plan import kv_cache
+from infra_gen.plan.sizing.vllm_memory_settings import Settings
 
 UBATCH = 512  # llama.cpp's default --ubatch-size, set explicitly in the launch
 
@@ -25,7 +26,11 @@ class Shape:
 
     `version`: the engine's, None for the newest. `fraction`: the share of visible memory that is
     planned, None for the engine's default. `eager`: no CUDA graphs and no compilation.
-    `prefix_cache`: None for the engine's default.
+    `stored_cache_dtype`: what the checkpoint asks for.
+    `prefix_cache`: None for the engine's default. `pipeline`: stages that layers are spread over.
+    `data`: copies of attention that share one set of experts. `guess_bytes` and `tower_bytes` of
+    the checkpoint are layers that guess tokens ahead, which `weight_bytes` does not hold, and what
+    reads images, which it holds. `own`: the user's flags of vLLM.
     """
 
     weight_bytes: int
@@ -37,11 +42,17 @@ class Shape:
     kv_dtype: str
     expert_parallel: bool = False
     ubatch: int | None = None
+    stored_cache_dtype: str | None = None
     quantization: str = "bf16"
     version: str | None = None
     fraction: float | None = None
     eager: bool = False
     prefix_cache: bool | None = None
+    pipeline: int = 1
+    data: int = 1
+    guess_bytes: int = 0
+    tower_bytes: int = 0
+    own: Settings = field(default_factory=Settings)
 
 
 def _free_fraction(machine: Machine, calibration: Calibration) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from infra_gen.errors import DoesNotFitError, InfraGenError, UsageError, did_you_mean
@@ -14,11 +15,11 @@ from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Performance, Plan, Startup, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load, quantization
-from infra_gen.plan.choose import Choice, choose, nearest_plans
-from infra_gen.plan.evaluate import Evaluated
+from infra_gen.plan.choose import Choice, choose, smaller_model
+from infra_gen.plan.evaluated import Evaluated
 from infra_gen.plan.reasons import decisions_of, other_version
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import settings_of
+from infra_gen.plan.sizing.vllm_memory_settings import moves_memory, settings_of
 
 _DRAIN_BOUNDS_S = (30, 300)
 _STOP_SLACK_S = 15
@@ -110,6 +111,11 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
     said += other_version(info)
     if info.facts.maintenance.value:
         said.append(info.facts.maintenance.value)
+    if found.limits.guesses:
+        said.append(
+            "tokens are guessed ahead: how many are right depends on the draft and the text, so the "
+            "speeds here assume a share, and their error band is wider"
+        )
     if performance.basis == "unknown":
         said.append("no speed constant for this machine: every user is counted as busy")
     elif performance.points and performance.points[0].ttft_ms is None:
@@ -149,20 +155,19 @@ def _overruled(spec: Spec, info: EngineInfo) -> list[str]:
         if name in counted:
             continue
         flag = info.table.flag(name if name.startswith("-") else f"--{name}")
-        if flag is not None and flag in planned:
+        if flag is not None and (flag in planned or moves_memory(info.name, name)):
             mine.append(name.lstrip("-"))
     return [
         f"engine_args sets {name}: the numbers here are those without it" for name in sorted(mine)
     ]
 
 
-def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> InfraGenError:
+def _refuse(facts: Facts, spec: Spec, choice: Choice, nearest: tuple[str, ...]) -> InfraGenError:
     if not choice.closest and not choice.alternatives:
         return _no_checkpoint(facts, spec)
     name = facts.machine.name
     count = f"{facts.machine.devices} x " if facts.machine.devices > 1 else ""
-    nearest = nearest_plans(facts, spec, everything)
-    hint = "nearest that fit: " + "; ".join(nearest) if nearest else None
+    hint = "what would carry it: " + "; ".join(nearest) if nearest else None
     if choice.closest:
         closest = choice.closest
         label = f"{closest.candidate.model.preset.name} {closest.candidate.weights.quantization}"
@@ -186,22 +191,37 @@ def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> Infr
     return DoesNotFitError(message, hint=hint, refused=refused)
 
 
-def make_plan(facts: Facts, spec: Spec, pins: Resolved | None, everything: Facts) -> Plan:
-    """The plan for `spec` on `facts`; with `pins` (a lock's resolved block) nothing is chosen anew.
-
-    `everything` is `facts` with all models, for naming what would fit. Raises DoesNotFitError when
-    nothing fits, UsageError for impossible wishes.
-    """
-    _check_target(facts)
-    _check_engine(spec, facts)
+def check_wishes(facts: Facts, spec: Spec) -> None:
+    """UsageError for what no machine could give: context, quantization, kind of work."""
     _check_context(spec, facts)
     _check_quantization(spec)
     _check_task(facts)
+
+
+def make_plan(
+    facts: Facts,
+    spec: Spec,
+    pins: Resolved | None,
+    everything: Facts,
+    other_hardware: Callable[[], tuple[str, ...]] = tuple,
+) -> Plan:
+    """The plan for `spec` on `facts`; with `pins` (a lock's resolved block) nothing is chosen anew.
+
+    For naming what would carry the load: `everything` is `facts` with all models, `other_hardware`
+    says what hardware would. Raises DoesNotFitError when nothing fits, UsageError for impossible
+    wishes.
+    """
+    _check_target(facts)
+    _check_engine(spec, facts)
+    check_wishes(facts, spec)
     choice = choose(facts, _of_one_node(spec, facts), pins)
     if choice.best is None:
-        raise _refuse(facts, spec, choice, everything)
+        raise _refuse(facts, spec, choice, (*other_hardware(), *smaller_model(spec, everything)))
     plan = _assemble(choice.best, choice, facts, spec)
-    return replace(plan, decisions=decisions_of(plan, facts, spec, choice.reason))
+    plan = replace(plan, decisions=decisions_of(plan, facts, spec, choice.reason))
+    if pins or choice.best.carries:
+        return plan
+    return replace(plan, nearest=(*other_hardware(), *smaller_model(spec, everything)))
 
 
 def _check_target(facts: Facts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from infra_gen.model.facts import Facts
 from infra_gen.model.llm import ModelPreset
@@ -14,9 +15,10 @@ from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.speed import SpeedModel
 
 _MOST_USERS = 100_000
+_QUEUED = 2  # at most so many times what runs at once are there: a wait is no longer than an answer
 
 
-def _speed(candidate: Candidate, facts: Facts, mem: Memory, batched_tokens: int) -> SpeedModel:
+def _speed(candidate: Candidate, facts: Facts, mem: Memory, limits: Limits) -> SpeedModel:
     return _speed_model(
         facts,
         candidate.model.preset,
@@ -24,7 +26,7 @@ def _speed(candidate: Candidate, facts: Facts, mem: Memory, batched_tokens: int)
         engine=candidate.engine,
         weights=candidate.weights,
         split=candidate.parallelism,
-        batched_tokens=batched_tokens,
+        limits=limits,
     )
 
 
@@ -36,7 +38,7 @@ def _speed_model(
     engine: str,
     weights: Weights,
     split: Parallelism,
-    batched_tokens: int,
+    limits: Limits,
 ) -> SpeedModel:
     """Where every slot has its cache from the start, only the number of slots bounds a batch."""
     return SpeedModel(
@@ -48,12 +50,15 @@ def _speed_model(
         params_total=preset.params_total.value or 0,
         params_active=preset.params_active.value or 0,
         arch=preset.architecture,
-        kv_bytes_per_token=mem.kv_bytes_per_token * split.tensor,
+        kv_bytes_per_token=mem.kv_bytes_per_token * split.tensor * split.pipeline,
         calibration=facts.calibration,
         writes=preset.task == "generate",
         quantization=weights.quantization,
         version=facts.engines[engine].version,
-        batched_tokens=batched_tokens,
+        batched_tokens=limits.max_num_batched_tokens,
+        stages=split.pipeline,
+        sharing=split.data if preset.architecture.moe else 1,
+        guesses=limits.guesses,
         cache_bytes=None if SIZINGS[engine].reserves_slots else max(0.0, mem.kv_cache_gib) * GIB,
     )
 
@@ -68,82 +73,142 @@ def speed_of(plan: Plan, facts: Facts) -> SpeedModel:
         engine=plan.engine,
         weights=plan.weights,
         split=plan.parallelism,
-        batched_tokens=plan.limits.max_num_batched_tokens,
+        limits=plan.limits,
     )
 
 
 class LoadModel:
-    """The workload on one evaluated shape: peaks and users."""
+    """The workload on one evaluated shape: peaks and users.
+
+    `slots` is how many requests one replica runs at once; more wait until one has ended. None: as
+    many as come, to find how many come.
+    """
 
     def __init__(
-        self, facts: Facts, spec: Spec, candidate: Candidate, mem: Memory, batched_tokens: int
+        self,
+        facts: Facts,
+        spec: Spec,
+        candidate: Candidate,
+        mem: Memory,
+        limits: Limits,
+        *,
+        slots: int | None = None,
     ) -> None:
         """Keep what the closed loop needs."""
         self.workload = facts.workload
         self.data = candidate.parallelism.data
-        self.speed = _speed(candidate, facts, mem, batched_tokens)
+        self.speed = _speed(candidate, facts, mem, limits)
         self.spec = spec
+        self.slots = slots
         self._residence: dict[int, float | None] = {}
+
+    def _running(self, concurrency: int) -> int:
+        return concurrency if self.slots is None else min(concurrency, self.slots)
+
+    def _replica_s(self, concurrency: int) -> float | None:
+        """Seconds of a mean request with `concurrency` requests on one replica.
+
+        With all slots taken one ends every residence / slots, and each that waits needs one to end.
+        """
+        running = self._running(concurrency)
+        if running not in self._residence:
+            self._residence[running] = self.speed.residence_s(
+                running, self.workload.input_tokens.mean, self.workload.output_tokens.mean
+            )
+        served = self._residence[running]
+        return None if served is None else served * concurrency / running
 
     def residence_s(self, concurrency: int) -> float | None:
         """Seconds of a mean request with `concurrency` requests over all replicas."""
-        per_replica = math.ceil(concurrency / self.data)
-        if per_replica not in self._residence:
-            self._residence[per_replica] = self.speed.residence_s(
-                per_replica, self.workload.input_tokens.mean, self.workload.output_tokens.mean
-            )
-        return self._residence[per_replica]
+        return self._replica_s(math.ceil(concurrency / self.data))
 
-    def peak(self, users: int) -> int:
-        """Requests at once at the 95th percentile, over all replicas."""
-        return load.peak_concurrency(users, self.workload, self.residence_s)
+    def peak(self, users: int, most: int | None = None) -> int:
+        """Requests at once at the 95th percentile, over all replicas; see `peak_concurrency`."""
+        return load.peak_concurrency(users, self.workload, self.residence_s, most)
 
     def typical(self, users: int) -> int:
         """Requests at once on average, over all replicas."""
         return load.typical_concurrency(users, self.workload, self.residence_s)
 
     def point(self, concurrency: int) -> Point:
-        """Speed of one replica on median requests."""
-        return self.speed.point(
+        """Speed of one replica on median requests; those beyond its slots wait for the first token."""
+        return self._point(
             concurrency, self.workload.input_tokens.low, self.workload.output_tokens.low
         )
 
     def long_request(self, concurrency: int) -> Point:
         """Speed of one replica on requests of the 95th percentile."""
-        return self.speed.point(
+        return self._point(
             concurrency, self.workload.input_tokens.high, self.workload.output_tokens.high
         )
 
+    def _point(self, concurrency: int, tokens_in: int, tokens_out: int) -> Point:
+        running = self._running(concurrency)
+        found = self.speed.point(running, tokens_in, tokens_out)
+        if running == concurrency:
+            return found
+        served, waiting = self._replica_s(running), self._replica_s(concurrency)
+        first = found.ttft_ms
+        if first is not None and served is not None and waiting is not None:
+            first += (waiting - served) * 1e3
+        return replace(found, concurrency=concurrency, ttft_ms=first)
+
     def capacity(self, limits: Limits, mem: Memory) -> int:
         """Requests at once that cache and limits carry, over all replicas."""
-        best = 0
-        for concurrency in range(1, limits.max_num_seqs + 1):
-            need = load.cache_tokens_needed(self.workload, concurrency, limits.context)
-            if need > mem.kv_cache_tokens:
-                break
-            best = concurrency
-        return best * self.data
+        low, high = 0, limits.max_num_seqs + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            need = load.cache_tokens_needed(self.workload, middle, limits.context)
+            low, high = (middle, high) if need <= mem.kv_cache_tokens else (low, middle)
+        return low * self.data
+
+    @property
+    def targets(self) -> bool:
+        """Whether the user wrote a latency that must be met."""
+        return bool(self.spec.load.ttft_ms or self.spec.load.tpot_ms)
 
     def meets_targets(self, concurrency: int) -> bool:
-        """Whether the targets that the user wrote hold at this load."""
-        point = self.point(math.ceil(concurrency / self.data))
-        wanted = self.spec.load
+        """Whether the targets that the user wrote hold at this load over all replicas."""
+        if not self.targets:
+            return True
+        point, wanted = self.point(math.ceil(concurrency / self.data)), self.spec.load
         ttft_ok = not wanted.ttft_ms or (point.ttft_ms or math.inf) <= wanted.ttft_ms
         return ttft_ok and (not wanted.tpot_ms or (point.tpot_ms or math.inf) <= wanted.tpot_ms)
 
-    def users_supported(self, capacity: int) -> int:
-        """The largest number of users whose peak has cache and meets the targets."""
+    def carries(self, users: int, capacity: int) -> bool:
+        """Whether so many users have cache at their peak, and the targets hold then.
 
-        def carries(users: int) -> bool:
-            peak = self.peak(users)
-            return peak <= capacity and self.meets_targets(peak)
+        Without targets nobody may wait. With them bursts may: the waiting counts for the first
+        token, on average there is a place for each, and never do more wait than run.
+        """
+        most = self._most_at_once(capacity)
+        peak = self.peak(users, most)
+        waits = peak > capacity and self.typical(users) > capacity
+        return peak <= most and not waits and self.meets_targets(peak)
 
-        if not capacity or not carries(1):
-            return 0
-        low, high = 1, 2
-        while high <= _MOST_USERS and carries(high):
-            low, high = high, high * 2
+    def _most_at_once(self, capacity: int) -> int:
+        return capacity * _QUEUED if self.targets else capacity
+
+    def users_supported(self, capacity: int, asked: int) -> int:
+        """The largest number of users that is carried; `asked` is tried too.
+
+        Found from the largest load that is carried: more running requests never serve fewer users.
+        """
+        carried = asked if self.carries(asked, capacity) else 0
+        best = self._most_running(capacity)
+        residence = self.residence_s(best) if best else None
+        if not residence:
+            return carried
+        users = load.users_at(best, self.workload, residence, _MOST_USERS)
+        if best > capacity:  # some wait at the peak: on average none may
+            full = self.residence_s(capacity) or residence
+            users = min(users, load.users_on_average(capacity, self.workload, full, _MOST_USERS))
+        return max(carried, users)
+
+    def _most_running(self, capacity: int) -> int:
+        """The largest number of requests in the system at which everything holds."""
+        low, high = 0, self._most_at_once(capacity) + 1
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if carries(middle) else (low, middle)
+            low, high = (middle, high) if self.meets_targets(middle) else (low, middle)
         return low

@@ -24,7 +24,11 @@ sys.path.insert(0, str(ROOT / "generator"))
 from infra_gen import api  # noqa: E402
 from infra_gen.cli.options import Asked, spec_from  # noqa: E402
 from infra_gen.errors import DoesNotFitError, UsageError  # noqa: E402
+from infra_gen.knowledge import store  # noqa: E402
+from infra_gen.knowledge.machines import resolve_machine  # noqa: E402
 from infra_gen.model.plan import Memory  # noqa: E402
+from infra_gen.plan.sizing.vllm_memory import constants_of  # noqa: E402
+from infra_gen.plan.sizing.vllm_memory_release import batch_default  # noqa: E402
 
 MEASURED = ROOT / "tests/measurements/vllm"
 FILES = ("h100-0.25.0.json", "startup-logs.json")
@@ -53,9 +57,20 @@ def rows(key: str = "rows") -> Iterator[dict[str, Any]]:
         yield from json.loads((MEASURED / name).read_text("utf-8")).get(key, ())
 
 
+def started_with(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags of a run; a batch that nobody set is the engine's own, not one for a load."""
+    constants = constants_of(store.calibration())
+    default = batch_default(constants, row["version"], resolve_machine(row["hardware"]))
+    batch = {
+        "max-num-seqs": default.max_num_seqs,
+        "max-num-batched-tokens": default.max_num_batched_tokens,
+    }
+    return batch | row["settings"]
+
+
 def planned(row: Mapping[str, Any]) -> tuple[Memory, bool]:
     """What the planner says of a run, and whether it fits. UsageError where it refuses."""
-    settings = dict(row["settings"])
+    settings = started_with(row)
     asked = Asked(
         hardware=row["hardware"],
         model=row["preset"],

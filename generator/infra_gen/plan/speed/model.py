@@ -24,7 +24,9 @@ class SpeedModel:
 
     `writes` is false for models that embed or rank: they read their input and are done.
     `batched_tokens` is the most tokens of one step, `cache_bytes` the cache that one device has for
-    all requests; None where they bound nothing. `constants` replaces the calibration's, for fitting.
+    all requests; None where they bound nothing. `stages` of a pipeline share the layers, `sharing`
+    groups with a batch each share the experts, `guesses` tokens are guessed ahead. `constants`
+    replaces the calibration's, for fitting.
     """
 
     machine: Machine
@@ -42,6 +44,9 @@ class SpeedModel:
     version: str | None = None
     batched_tokens: int | None = None
     cache_bytes: float | None = None
+    stages: int = 1
+    sharing: int = 1
+    guesses: int = 0
     constants: Rates | None = field(default=None, compare=False)
 
     @cached_property
@@ -61,7 +66,8 @@ class SpeedModel:
         table = table_of(self.calibration.speed, self.engine)
         if table is None or self.rates is None:
             return 1.0
-        return band_of(table, self.rates, self.version, experts=self.arch.moe is not None)
+        experts = self.arch.moe is not None
+        return band_of(table, self.rates, self.version, experts=experts, guesses=self.guesses)
 
     @cached_property
     def measured(self) -> bool:
@@ -87,6 +93,7 @@ class SpeedModel:
                 cache_bytes_per_token=self.kv_bytes_per_token / ranks,
                 quantization=self.quantization,
                 writes=self.writes,
+                data=self.sharing,
             ),
             limits=Limits(
                 bandwidth=machine.bandwidth_gb_s * 1e9,
@@ -98,6 +105,8 @@ class SpeedModel:
             rates=constants,
             batched_tokens=self.batched_tokens,
             cache_bytes=self.cache_bytes,
+            stages=self.stages,
+            guesses=self.guesses,
         )
 
     def decode_step_ms(self, batch: int, context_tokens: float) -> float | None:
@@ -129,7 +138,7 @@ class SpeedModel:
             tpot = engine.per_token_s(concurrency, input_tokens, output_tokens) * 1e3
             if together is not None:
                 ttft = engine.first_token_s(concurrency, input_tokens, output_tokens) * 1e3
-        running = engine.running(concurrency, input_tokens + output_tokens) if engine else 1
+        running = engine.running(concurrency, input_tokens + output_tokens / 2) if engine else 1
         return Point(
             concurrency=concurrency,
             input_tokens=input_tokens,

@@ -1,6 +1,7 @@
 """What one step reads and multiplies: bytes of weights and cache, parameters, attention.
 
-Everything here is of one device of a tensor-parallel group, unless it says otherwise.
+Everything here is of one device of a tensor-parallel group, unless it says otherwise. The stages of
+a pipeline work one after another, so all of their layers are counted.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Work:
 
     Bytes and parameters of one device: `common` are what every token passes, `expert` all experts,
     `head` the output projection. `expert_active` are the expert parameters that one token passes.
+    `data` groups with a batch each share the experts, so the tokens of all of them meet there.
     """
 
     layers: int
@@ -63,6 +65,7 @@ class Work:
     expert_share: float
     attention: tuple[Attention, ...]
     state_bytes: float
+    data: int = 1
 
     def request_bytes(self, tokens: float, batched_tokens: float) -> float:
         """Cache that one request of `tokens` tokens holds at its end.
@@ -145,9 +148,12 @@ def work_of(
     cache_bytes_per_token: float,
     quantization: str,
     writes: bool,
+    data: int = 1,
 ) -> Work:
     """The work of one device. `weight_bytes` of the whole model, the cache of this device.
 
+    Experts are spread over all `tensor` x `data` devices, whether whole (expert parallelism) or in
+    slices: what one device reads and multiplies is the same share of them.
     Embedding rows are looked up, so they are never read as a whole; tied ones are, as the head.
     """
     counted = count_params(arch)
@@ -178,11 +184,12 @@ def work_of(
         hidden=arch.hidden_size,
         common_bytes=common_bytes / tensor,
         common_params=body / tensor,
-        expert_bytes=experts * rest / tensor,
-        expert_active=active / tensor,
+        expert_bytes=experts * rest / (tensor * data),
+        expert_active=active / (tensor * data),
         head_bytes=head_bytes / tensor,
         head_params=head_params / tensor,
         expert_share=moe.experts_per_token / moe.experts if moe else 0.0,
         attention=_attention(arch, tensor, cache_bytes_per_token, encoder=encoder),
         state_bytes=sum(g.layers * (g.state_bytes or 0) for g in states) / tensor,
+        data=data,
     )
