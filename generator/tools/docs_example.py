@@ -187,7 +187,7 @@ def _speed(step: _Steps, times: Times) -> int:
     )  # fmt: skip
     read = times.step(most, context, low_in) - busy
     step(
-        f"TPOT({most})", f"{busy:.3f} + {read:.3f} x {most - 1} / {low_out}",
+        f"TPOT({most})", f"{busy:.3f} + {times.streams(most):.3f} + {read:.3f} x {most - 1} / {low_out}",
         times.per_token(most, low_in, low_out), "ms",
     )  # fmt: skip
     step(f"TTFT({most})", f"{rates_.arrival_ms:g} + {first:.3f} x (1 + {rates_.burst:g} x {most - 1}) + "

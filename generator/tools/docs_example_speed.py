@@ -117,11 +117,15 @@ class Times:
         return self.step(0, 0, tokens)
 
     def per_token(self, requests: int, tokens_in: float, tokens_out: float) -> float:
-        """A step, and the share of the others' prompts in it."""
+        """A step, what streaming costs, and the share of the others' prompts in it."""
         context = tokens_in + tokens_out / 2
         step = self.step(requests, context)
         added = self.step(requests, context, tokens_in) - step if requests > 1 else 0.0
-        return step + added * (requests - 1) / tokens_out
+        return step + self.streams(requests) + added * (requests - 1) / tokens_out
+
+    def streams(self, requests: int) -> float:
+        """What it costs to send every request its token."""
+        return requests * self.rates.stream_us / 1e3
 
     def first_token(self, requests: int, tokens_in: float, tokens_out: float) -> float:
         """The way in, the prompts before it, its own, and a step of the others."""
