@@ -77,6 +77,8 @@ class Engine:
         Chunks follow each other through the stages of a pipeline.
         """
         whole = prompts * tokens
+        if not whole:
+            return 0.0
         chunk = min(whole, self.batched_tokens or whole)
         full, rest = divmod(whole, chunk)
         total = full * self._chunk_s(chunk, tokens)
@@ -130,20 +132,17 @@ class Engine:
             read = self.prefill_s(requests, tokens_in)
             return read + steps * self.decode_s(requests, context)
         total, passed, done = 0.0, 0.0, 0.0  # seconds, steps, tokens of prompts read
-        stride = max(1.0, whole / budget / _KINDS)
+        # As many write at once, at most, as begin while one of them writes its answer.
+        most = budget * steps / (tokens_in + steps)
+        stride = max(1.0, whole / (budget - most) / _KINDS)
         while done < whole:
-            writing = min(self._begun(done, tokens_in), steps * budget / tokens_in)
-            room = max(1.0, budget - writing)
+            writing = min(done // tokens_in, most)
+            room = budget - writing
             taken = min(stride, (whole - done) / room)
             step = Step(writing, context, room, tokens_in, room / tokens_in)
             total += taken * self.step_s(step)
             done, passed = done + taken * room, passed + taken
         return total + self._ending_s(requests, steps, passed, context)
-
-    @staticmethod
-    def _begun(done: float, tokens_in: int) -> float:
-        """Prompts that are read whole when `done` tokens are."""
-        return done // tokens_in
 
     def _ending_s(self, requests: int, steps: int, reading: float, context: float) -> float:
         """Steps after the last prompt: all write, until the first that began has ended."""
