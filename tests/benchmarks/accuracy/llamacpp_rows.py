@@ -15,6 +15,12 @@ _DEVICES = {
     "A100": "a100-80gb", "L40S": "l40s", "A40": "a40", "4000_Ada": "rtx-4000-ada",
     "6000_Ada": "rtx-6000-ada", "5000_Ada": "rtx-5000-ada",
 }  # fmt: skip
+# Old models that the tables name by layers, width, heads, cached heads and vocabulary.
+_SHAPES = {
+    "shape:32-4096-32-32-32000": "llama-2-7b", "shape:40-5120-40-40-32000": "llama-2-13b",
+    "shape:80-8192-64-8-32000": "llama-2-70b", "shape:60-6656-52-52-32000": "llama-30b",
+    "shape:80-8192-64-64-32000": "llama-65b",
+}  # fmt: skip
 _MIB_OF_A_GIB = 1024
 
 
@@ -30,7 +36,7 @@ def _loading(row: Mapping[str, str]) -> Question | None:
         return None
     return Question(
         hardware=hardware,
-        model=row["model"],
+        model=_SHAPES.get(row["model"], row["model"]),
         engine="llama.cpp",
         quantization=row["quantization"],
         settings=settings(
