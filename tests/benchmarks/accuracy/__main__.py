@@ -108,8 +108,8 @@ def main() -> int:
     differing: list[str] = []
     if not asked.quick:
         made, anew = folds.current()
-        if anew:
-            print("held-out fits were made anew", file=sys.stderr)
+        for engine in anew:
+            print(f"held-out fits of {engine} were made anew", file=sys.stderr)
         rows += collect.held_out(everything, made)
         differing = collect.process_differences(everything)
     document = _document(everything, rows, made, differing)

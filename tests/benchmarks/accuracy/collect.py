@@ -26,7 +26,7 @@ def _scored(row: Measured, found: ask.Answer, part: str) -> Iterator[Scored]:
         yield Scored((row.engine, row.quantity, part), row.run, at, row.value, None, why=found)
         return
     value = reading.predicted(found, row)
-    speed = row.quantity in reading.SPEED
+    speed = reading.is_speed(row)
     band = float(found["performance"]["error_band"]) if speed else None
     why = "" if value is not None else "the plan does not predict it"
     names = [row.quantity]
@@ -46,7 +46,7 @@ def shipped(rows: Iterable[Measured]) -> list[Scored]:
 
 def held_out(rows: Iterable[Measured], folds: Iterable[Fold]) -> list[Scored]:
     """Rows of each fold by constants that never saw them."""
-    everything = [row for row in rows if row.fitted and row.quantity in reading.SPEED]
+    everything = [row for row in rows if row.fitted and reading.is_speed(row)]
     found: list[Scored] = []
     for fold in folds:
         mine = [row for row in everything if fold.tests(row)]

@@ -25,7 +25,8 @@ FOLDS, SEED = 10, 20261123
 SPLITS = ("model", "GPU")
 ENGINES = ("vllm", "llama.cpp")
 Key = tuple[str, str, str, bool]
-_INPUTS = ("presets/calibration/speed", "tests/measurements/speed")
+# What a fit follows from beside the engine's own constants and measurements.
+_FORMULAS = ("generator/infra_gen/plan/speed", "generator/tools/fit_speed.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +85,33 @@ def folds(engine: str) -> Iterator[Fold]:
             yield Fold(engine, split, left_out, table, _related(rows, learnt))
 
 
-def current() -> tuple[list[Fold], bool]:
-    """The folds, and whether they had to be fitted anew because tables or constants changed."""
-    digest = f"{FOLDS} {sha256_of(_INPUTS)}"
-    if STORED.is_file():
-        held = json.loads(STORED.read_text("utf-8"))
-        if held["sha256"] == digest:
-            return [loaded(fold) for fold in held["folds"]], False
-    found = [fold for engine in ENGINES for fold in folds(engine)]
-    document = {
-        "what": "constants fitted without the rows they are tested on; written by "
-        "tests/benchmarks/accuracy",
-        "seed": SEED,
-        "sha256": digest,
-        "folds": [_kept(fold) for fold in found],
-    }
-    STORED.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", "utf-8")
-    return found, True
+def _digest(engine: str) -> str:
+    """What the folds of an engine belong to."""
+    own = (f"presets/calibration/speed/{engine}.yaml", f"tests/measurements/speed/{engine}.csv")
+    return f"{FOLDS} {sha256_of((*own, *_FORMULAS))}"
+
+
+def current() -> tuple[list[Fold], list[str]]:
+    """The folds, and the engines whose folds had to be fitted anew: something of theirs changed."""
+    held = json.loads(STORED.read_text("utf-8")) if STORED.is_file() else {}
+    found: list[Fold] = []
+    anew = []
+    for engine in ENGINES:
+        if held.get("belongs_to", {}).get(engine) == _digest(engine):
+            found += [loaded(fold) for fold in held["folds"] if fold["engine"] == engine]
+        else:
+            found += folds(engine)
+            anew.append(engine)
+    if anew:
+        document = {
+            "what": "constants fitted without the rows they are tested on; written by "
+            "tests/benchmarks/accuracy",
+            "seed": SEED,
+            "belongs_to": {engine: _digest(engine) for engine in ENGINES},
+            "folds": [_kept(fold) for fold in found],
+        }
+        STORED.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", "utf-8")
+    return found, anew
 
 
 def _kept(fold: Fold) -> dict[str, Any]:

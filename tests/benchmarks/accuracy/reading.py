@@ -8,9 +8,12 @@ from typing import Any
 from tests.benchmarks.accuracy.ask import Document
 from tests.benchmarks.accuracy.question import Measured
 
-SPEED = frozenset(
-    {"decode step", "prefill", "serving TPOT", "TTFT at low load", "decode"}
-)  # what the stated error band is about
+_SPEED = frozenset({"decode step", "prefill", "serving TPOT", "TTFT at low load", "decode"})
+
+
+def is_speed(row: Measured) -> bool:
+    """Whether the stated error band is about this quantity."""
+    return row.quantity.split(",")[0] in _SPEED
 
 
 def _device(document: Document, *names: str) -> float:
@@ -52,7 +55,7 @@ _READ: Mapping[str, Callable[[Document, Measured], float | None]] = {
 
 def predicted(document: Document, row: Measured) -> float | None:
     """What the answer says of the row's quantity; None where it says nothing."""
-    return _READ[row.quantity](document, row)
+    return _READ[row.quantity.split(",")[0]](document, row)
 
 
 def sort_of(document: Document) -> str:

@@ -75,6 +75,7 @@ def worst(rows: Sequence[Scored], each: int) -> Iterator[str]:
 
 
 def refusals(rows: Iterable[Scored]) -> dict[str, int]:
-    """Why rows have no answer, and how many for each reason."""
-    counted = Counter(row.why for row in rows if row.predicted is None)
+    """Why rows have no answer, and how many for each reason; each row once."""
+    asked = (row for row in rows if not row.group[2].startswith(_PARTS[2:]))
+    counted = Counter(row.why.removeprefix("error: ") for row in asked if row.predicted is None)
     return dict(counted.most_common())

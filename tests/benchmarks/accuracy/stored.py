@@ -21,15 +21,16 @@ INPUTS = (
     "tests/measurements/speed",
     "tests/measurements/vllm",
 )
-_DATA = (".csv", ".json", ".yaml")
+_KINDS = (".csv", ".json", ".py", ".yaml")
 
 
-def sha256_of(folders: Iterable[str] = INPUTS) -> str:
-    """Hash over the data files below those folders, by path and text."""
+def sha256_of(places: Iterable[str] = INPUTS) -> str:
+    """Hash over those files, and the data and code below those folders, by path and text."""
     digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in _DATA:
+    for place in places:
+        found = ROOT / place
+        for path in [found] if found.is_file() else sorted(found.rglob("*")):
+            if path.suffix in _KINDS:
                 digest.update(path.relative_to(ROOT).as_posix().encode())
                 digest.update(path.read_text("utf-8").encode())
     return digest.hexdigest()

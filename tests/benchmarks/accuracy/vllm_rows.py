@@ -165,8 +165,26 @@ def serving() -> Iterator[Measured]:
             )
 
 
+def elsewhere() -> Iterator[Measured]:
+    """Time per token of other published runs: other cards, other versions, in no fit."""
+    for row in tables.lines_of("serving/others-vllm.csv"):
+        yield Measured(
+            engine="vllm",
+            quantity="serving TPOT, other runs",
+            run=f"{row['model']} {row['hardware']} {row['quantization']}",
+            value=float(row["tpot_ms"]),
+            question=_serving_question(row),
+            loads=((int(row["concurrency"]), int(row["input"]), int(row["output"])),),
+            why_not="other cards and versions, kept for this comparison",
+            model=row["model"],
+            gpu=tables.kind_of(row["hardware"]),
+            source=row["source"],
+        )
+
+
 def everything() -> Iterator[Measured]:
     """All rows of vLLM."""
     yield from memory()
     yield from steps()
     yield from serving()
+    yield from elsewhere()
