@@ -168,6 +168,7 @@ def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
     """Plan, stack, files and findings of `spec`, without touching the disk."""
     _check_allowed(spec)
     built = _rendered(spec, base, pins)
+    _check_published(built.plan)
     files = {path: file.text for path, file in built.tree.items()}
     return replace(built, findings=judge(built, files))
 
@@ -181,6 +182,17 @@ def _check_allowed(spec: Spec) -> None:
                 where="allow",
                 hint=did_you_mean(entry.rule, rules.RULES),
             )
+
+
+def _check_published(planned: Plan) -> None:
+    """Weights that can be sized from shapes alone cannot be deployed."""
+    if planned.weights.unpublished:
+        raise UsageError(
+            f"no {planned.weights.quantization} weights of {planned.model_name} are known",
+            where="quantization",
+            hint="name the repository or folder that has them as the model; `infra-gen plan` sizes "
+            "them from the model's shapes",
+        )
 
 
 def _rendered(spec: Spec, base: Path, pins: Resolved | None) -> Built:

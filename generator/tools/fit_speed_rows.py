@@ -88,7 +88,7 @@ _NO_RATES = Rates(
     step_us=0.0, layer_us=0.0, expert_layer_us=0.0, state_layer_us=0.0, sequence_us=0.0,
     stream_us=0.0, launch_us=0.0, link_us=0.0, link_share=1.0, read_gb_s=None, sharpness=1.0,
     expert_sharpness=1.0, coverage=1.0, arrival_ms=0.0, burst=0.0, acceptance=0.5,
-    acceptance_spread=0.1, graph_tokens=0, band=1.0, measured=False,
+    relay_us=0.0, acceptance_spread=0.1, graph_tokens=0, band=1.0, measured=False,
 )  # fmt: skip
 
 

@@ -208,7 +208,7 @@ def text_of(table: EngineSpeed, held: Errors, fitted: Errors) -> str:
         if times.read_gb_s is not None:
             fields.append(f"read_gb_s: {_number(times.read_gb_s)}")
         lines.append("  - {" + ", ".join([*fields, _origin(times)]) + "}")
-    for name in (*Constant.COMMON, "graph_tokens", "acceptance", "acceptance_spread"):
+    for name in (*Constant.COMMON, "graph_tokens", "relay_us", "acceptance", "acceptance_spread"):
         refit = name in Constant.COMMON and name not in _FIXED[table.id]
         lines.append(_common(name, getattr(table, name), refit=refit))
     versions = ", ".join(f'"{v}"' for v in table.measured)

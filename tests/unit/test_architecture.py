@@ -58,6 +58,7 @@ READERS = WRITERS | {
     "detect/commands.py",  # asks the machine's own tools and /proc, /sys
     "knowledge/tables.py",
     "knowledge/gguf_file.py",
+    "knowledge/safetensors_files.py",
     "knowledge/gguf_header.py",
     "knowledge/hub.py",
     "knowledge/profiles.py",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge import store
+from infra_gen.knowledge.hardware_words import spoken
 from infra_gen.model.hardware import (
     USUAL_ACCELERATOR,
     DevicePreset,
@@ -52,6 +53,19 @@ def split_count(text: str) -> Asked:
 
 def _value(sourced: Sourced[float] | None) -> float | None:
     return sourced.value if sourced else None
+
+
+def _understood(text: str) -> tuple[Asked, DevicePreset, int | None]:
+    """The count, the preset and the memory size that `text` names, in short words or in a sentence."""
+    try:
+        asked = split_count(text)
+        return asked, *_pick_preset(asked, text)
+    except UsageError:
+        word = spoken(text)
+        if word is None:
+            raise
+    asked = split_count(word)
+    return asked, *_pick_preset(asked, text)
 
 
 def _pick_preset(asked: Asked, text: str) -> tuple[DevicePreset, int | None]:
@@ -130,8 +144,7 @@ def resolve_machine(text: str, *, measured: bool = False) -> Machine:
     instance = store.canonical("instances", text.strip())
     if instance:
         return _instance_machine(store.load("instances", instance, InstancePreset))
-    asked = split_count(text)
-    preset, named = _pick_preset(asked, text)
+    asked, preset, named = _understood(text)
     if not measured:
         _check_count(preset, asked.count, text)
     return _machine(preset, _pick_memory(preset, named), named, asked.count)

@@ -99,6 +99,9 @@ class EngineSpeed(Record):
     graph_tokens: Sourced[int] = Field(
         description="a step of more tokens than this has no captured graph; 0: none has one"
     )
+    relay_us: Sourced[float] = Field(
+        description="latency of an exchange among devices that reach each other through the host"
+    )
     acceptance: Sourced[float] = Field(
         description="share of tokens guessed ahead that turn out right"
     )
@@ -139,6 +142,7 @@ class Rates:
     arrival_ms: float
     burst: float
     graph_tokens: float
+    relay_us: float
     acceptance: float
     acceptance_spread: float
     band: float
@@ -155,6 +159,7 @@ _COMMON_FIELDS = (
     "arrival_ms",
     "burst",
     "graph_tokens",
+    "relay_us",
     "acceptance",
     "acceptance_spread",
 )

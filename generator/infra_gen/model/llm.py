@@ -28,13 +28,17 @@ class Mla(Record):
 
 
 class Moe(Record):
-    """Mixture of experts; `dense_layers` is how many layers keep a plain MLP."""
+    """Mixture of experts; `dense_layers` is how many layers keep a plain MLP.
+
+    `input_size` is what experts read where it is narrower than the model, behind a projection.
+    """
 
     experts: int = Field(gt=0)
     experts_per_token: int = Field(gt=0)
     shared_experts: int = 0
     intermediate_size: int = Field(gt=0)
     shared_intermediate_size: int | None = None
+    input_size: int | None = Field(default=None, gt=0)
     dense_layers: int = 0
 
 
@@ -169,6 +173,23 @@ class Checkpoint(Record):
     note: str | None = None
 
 
+class Sibling(Record):
+    """Other published weights of the same shapes: a base model, a later release, a fine-tune.
+
+    `repo` itself holds them in the preset's own `dtype` unless `checkpoints` names it with another
+    quantization. What is known of the preset's weights alone (licence, sizes of files) is not said
+    of these.
+    """
+
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    checkpoints: tuple[Checkpoint, ...] = Field(
+        default=(), description="its repositories where their sizes or quantizations are known"
+    )
+    source: str
+    checked: date
+    note: str | None = None
+
+
 class Parsers(Record):
     """Names that vLLM knows for this model's tool calls and reasoning marks."""
 
@@ -226,6 +247,7 @@ class ModelPreset(Record):
     dtype: Literal["bf16", "fp16", "fp8-block", "mxfp4"] = "bf16"
     architecture: Architecture
     checkpoints: tuple[Checkpoint, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
     vllm_parsers: Parsers | None = None
     llama_cpp_min_build: Sourced[int] | None = None
     notes: tuple[str, ...] = ()

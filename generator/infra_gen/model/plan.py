@@ -77,6 +77,9 @@ class Weights:
     """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers.
 
     `cache_dtype` is the type of the cache that the checkpoint asks for, None for the model's own.
+    `on_load`: the engine's word for making this quantization of 16-bit files while it loads them;
+    `bytes` are then those in memory. With neither `repo` nor `local_path`, no such files are known:
+    they can be sized, not deployed.
     """
 
     format: Literal["safetensors", "gguf"]
@@ -90,6 +93,12 @@ class Weights:
     local_path: str | None = None
     official: bool = False
     cache_dtype: str | None = None
+    on_load: str | None = None
+
+    @property
+    def unpublished(self) -> bool:
+        """Whether nobody is known to offer these files."""
+        return self.repo is None and self.local_path is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Machine, Parallelism, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import quantization
+from infra_gen.plan.asked_weights import as_loaded, asked_weights
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
 from infra_gen.plan.sizing.vllm_split import asked_split
@@ -148,12 +149,13 @@ def weights_of(model: ModelFacts, info: EngineInfo) -> list[Weights]:
     return [checkpoint_weights(model.preset, c) for c in found]
 
 
+def _asked(spec: Spec, pins: Resolved | None) -> str:
+    return pins.quantization if pins else spec.quantization
+
+
 def _wanted(spec: Spec, pins: Resolved | None, auto_model: bool, weights: Weights) -> bool:
     """Whether this checkpoint may be taken; files of the user's own were chosen by the user."""
-    asked = pins.quantization if pins else spec.quantization
-    if asked != "auto":
-        return weights.quantization.lower() == asked.lower()
-    if weights.local_path:
+    if _asked(spec, pins) != "auto" or weights.local_path:
         return True
     # A maker's own safetensors are as large as their shapes say; of others' files the size is stated.
     computed = weights.official and weights.format == "safetensors"
@@ -174,14 +176,6 @@ def _context_problem(spec: Spec, model: ModelFacts, own: Settings) -> str | None
     if asked <= limit:
         return None
     return f"its context ends at {limit} tokens, {asked} are asked for"
-
-
-def _quantized(model: ModelFacts, weights: Weights, own: Settings) -> Weights:
-    """Weights as they are in memory: vLLM makes fp8 of plain ones while it loads, when told to."""
-    if own.quantization != "fp8" or weights.quantization not in ("bf16", "fp16"):
-        return weights
-    size = computed_bytes(model.preset, "fp8")
-    return replace(weights, quantization="fp8", bytes=size, basis="computed")
 
 
 def _reach_problem(info: EngineInfo, preset: ModelPreset) -> str | None:
@@ -213,13 +207,15 @@ def _of_model(
     tensor = pins.parallelism.tensor if pins else own.tensor
     if tensor and tensor > machine.devices:
         general = general or f"tensor parallelism of {tensor} needs more than {machine.devices}"
-    for stored in weights_of(model, info):
+    known, asked = weights_of(model, info), _asked(spec, pins)
+    sized = engine == "vllm" and not facts.auto_model
+    for stored in asked_weights(model, known, asked, own.quantization, sized=sized):
         if not _wanted(spec, pins, facts.auto_model, stored):
             continue
-        weights = _quantized(model, stored, own)
+        weights = as_loaded(model, stored, own.quantization)
         problem = general or sizing.problem(weights, machine, info)
         pinned = replace(weights, revision=pins.revision) if pins else weights
         splits = sizing.splits(model.preset.architecture, weights.quantization, machine, tensor)
         for split, illegal in splits:
-            asked, wrong = asked_split(split, own, machine, model.preset.architecture)
-            yield Candidate(engine, model, pinned, asked, problem or illegal or wrong)
+            spread, wrong = asked_split(split, own, machine, model.preset.architecture)
+            yield Candidate(engine, model, pinned, spread, problem or illegal or wrong)

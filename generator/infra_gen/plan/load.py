@@ -1,8 +1,8 @@
 """From people to requests at once: the closed loop, and what it asks of the cache.
 
-Each of N users waits for an answer (R seconds) and then thinks (Z seconds), so one user has a
-request running with probability R / (R + Z) and the number running is binomial. The peak is its
-95th percentile. R depends on how many run, so the two are found together.
+Each of N users waits for an answer (R seconds) and then thinks (Z seconds). Were R fixed, one user
+would have a request running with probability R / (R + Z) and the number running would be binomial. R
+grows with how many run: `closed_loop` has the chances then, and their 95th percentile is the peak.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import math
 from collections.abc import Callable
 
 from infra_gen.model.workload import TokenDistribution, Workload
+from infra_gen.plan.closed_loop import Loop
 
 _Z95 = 1.6448536269514722
 _TOO_SMALL = -600.0
+_PEAK = 0.95
 _EXACT_UP_TO = 400  # users; above, the normal approximation is within one request
 
 
@@ -52,31 +54,14 @@ def _busy_from_the_top(users: int, odds: float, last: float) -> int:
 
 
 def peak_concurrency(
-    users: int,
-    workload: Workload,
-    residence_s: Callable[[int], float | None],
-    most: int | None = None,
+    users: int, workload: Workload, residence_s: Callable[[int], float | None]
 ) -> int:
     """Requests at once at the 95th percentile.
 
     `residence_s(c)` is how long a mean request takes with `c` running; None (speed unknown) counts
-    every user as busy. Residence grows with `c`, so iterating from one request climbs to the
-    smallest load that is consistent with itself. Beyond `most` it stops: the answer is then any
-    number above `most`.
+    every user as busy. It is the percentile of the loop as a whole: while few run they end sooner.
     """
-    think = workload.think_s.value or 0.0
-    peak = 1
-    for _ in range(users):
-        if most is not None and peak > most:
-            return peak
-        residence = residence_s(peak)
-        if residence is None:
-            return users
-        following = busy_p95(users, residence / (residence + think)) if residence else 1
-        if following <= peak:
-            return peak
-        peak = following
-    return peak
+    return Loop(users, workload.think_s.value or 0.0, residence_s).percentile(_PEAK)
 
 
 def typical_concurrency(

@@ -15,6 +15,7 @@ from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Performance, Plan, Startup, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load, quantization
+from infra_gen.plan.asked_weights import said_of
 from infra_gen.plan.choose import Choice, choose, smaller_model
 from infra_gen.plan.evaluated import Evaluated
 from infra_gen.plan.reasons import decisions_of, other_version
@@ -90,8 +91,9 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
             f"architecture {preset.architecture.class_name} is not known: sized as its config "
             "states, with every layer a full attention layer unless it says otherwise"
         )
-    if candidate.weights.basis == "computed":
-        said.append("the checkpoint's size is not published in the presets: computed from shapes")
+    if candidate.model.guessed:
+        said.append(candidate.model.guessed)
+    said += said_of(candidate.weights, preset.name)
     used = candidate.parallelism.devices_per_replica
     if used < facts.machine.devices:
         said.append(f"{facts.machine.devices - used} of {facts.machine.devices} devices stay idle")
@@ -124,7 +126,7 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
 
 
 def _check_quantization(spec: Spec) -> None:
-    names = {name.lower(): name for name in quantization.QUALITY}
+    names = {name.lower(): name for name in (*quantization.QUALITY, *quantization.FAMILIES)}
     if spec.quantization.lower() not in ("auto", *names):
         raise UsageError(
             f"unknown quantization {spec.quantization!r}",

@@ -122,9 +122,9 @@ class LoadModel:
         """Seconds of a mean request with `concurrency` requests over all replicas."""
         return self._replica_s(math.ceil(concurrency / self.data))
 
-    def peak(self, users: int, most: int | None = None) -> int:
-        """Requests at once at the 95th percentile, over all replicas; see `peak_concurrency`."""
-        return load.peak_concurrency(users, self.workload, self.residence_s, most)
+    def peak(self, users: int) -> int:
+        """Requests at once at the 95th percentile, over all replicas."""
+        return load.peak_concurrency(users, self.workload, self.residence_s)
 
     def typical(self, users: int) -> int:
         """Requests at once on average, over all replicas."""
@@ -182,7 +182,7 @@ class LoadModel:
         token, on average there is a place for each, and never do more wait than run.
         """
         most = self._most_at_once(capacity)
-        peak = self.peak(users, most)
+        peak = self.peak(users)
         waits = peak > capacity and self.typical(users) > capacity
         return peak <= most and not waits and self.meets_targets(peak)
 

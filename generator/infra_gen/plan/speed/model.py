@@ -17,6 +17,11 @@ from infra_gen.plan.speed.serving import Engine
 from infra_gen.plan.speed.step import Limits
 from infra_gen.plan.speed.work import work_of
 
+# Two devices on PCIe may write into each other's memory; vLLM's own exchange is for no more of them
+# (vllm/distributed/device_communicators/custom_all_reduce.py).
+_HOST_LINKS = ("pcie",)
+_PAIR = 2
+
 
 @dataclass(frozen=True)
 class SpeedModel:
@@ -64,7 +69,7 @@ class SpeedModel:
     def error_band(self) -> float:
         """Relative error to state with every speed; 1 where nothing is known."""
         table = table_of(self.calibration.speed, self.engine)
-        if table is None or self.rates is None:
+        if table is None or self.rates is None or not self.arch.known:
             return 1.0
         experts = self.arch.moe is not None
         return band_of(table, self.rates, self.version, experts=experts, guesses=self.guesses)
@@ -101,6 +106,7 @@ class SpeedModel:
                 attention_compute=machine.fp16_tflops * 1e12 if machine.fp16_tflops else None,
                 link=link * 1e9 if link else None,
                 ranks=ranks,
+                relayed=machine.interconnect in _HOST_LINKS and ranks * self.sharing > _PAIR,
             ),
             rates=constants,
             batched_tokens=self.batched_tokens,

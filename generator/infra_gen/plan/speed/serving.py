@@ -122,8 +122,8 @@ class Engine:
         """Read and answer `requests` that came together and that the cache has room for.
 
         While the last prompts are read the first answers are written, in the same steps: a chunk
-        has fewer tokens of prompts then, and the weights are read for both. Those that began first
-        end first.
+        has fewer tokens of prompts then, and where a step multiplies all the time its tokens cost
+        what they would not in steps that wait for memory. Those that began first end first.
         """
         context, steps = tokens_in + tokens_out / 2, max(1, tokens_out - 1)
         whole = requests * tokens_in

@@ -17,7 +17,8 @@ class Limits:
     """What one device could do at best, and how its neighbours reach it.
 
     Bytes and operations per second; `compute` in the precision that matrices are multiplied in,
-    `attention_compute` in 16 bits. `link` is bytes per second and direction.
+    `attention_compute` in 16 bits. `link` is bytes per second and direction; `relayed`: what devices
+    exchange passes the host.
     """
 
     bandwidth: float
@@ -25,6 +26,7 @@ class Limits:
     attention_compute: float | None
     link: float | None
     ranks: int
+    relayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +141,19 @@ def exchange_s(work: Work, limits: Limits, rates: Rates, tokens: float) -> float
 
 
 def _all_reduce_s(work: Work, limits: Limits, rates: Rates, tokens: float, devices: int) -> float:
-    if not limits.link:
-        return 0.0
-    size = tokens * work.hidden * _ACTIVATION_BYTES
-    one = rates.link_us / 1e6 + size / (limits.link * rates.link_share)
-    return 2 * (devices - 1) / devices * one
+    return 2 * (devices - 1) / devices * hop_s(work, limits, rates, tokens)
 
 
 def hop_s(work: Work, limits: Limits, rates: Rates, tokens: float) -> float:
-    """Hand the tokens of a step on to the next stage of a pipeline."""
-    if not limits.link:
-        return 0.0
+    """Hand the hidden states of so many tokens to another device.
+
+    Where the link is not known it has the latency of the host's.
+    """
+    through_host = limits.relayed or not limits.link
+    latency = max(rates.link_us, rates.relay_us) if through_host else rates.link_us
     size = tokens * work.hidden * _ACTIVATION_BYTES
-    return rates.link_us / 1e6 + size / (limits.link * rates.link_share)
+    passing = size / (limits.link * rates.link_share) if limits.link else 0.0
+    return latency / 1e6 + passing
 
 
 def fixed_s(work: Work, rates: Rates, sequences: float) -> float:
