@@ -180,7 +180,12 @@ def _speed(step: _Steps, times: Times) -> int:
         return (times.first_token(running, mean_in, mean_out) + writes) / 1e3
 
     most = peak(USERS, chat.think_s.value or 0.0, residence_s)
-    step("P", "the smallest load that is consistent with itself", most, "requests")
+    step(
+        "P",
+        f"not exceeded 95 % of the time, by the chances of 0 to {USERS} requests",
+        most,
+        "requests",
+    )
     busy = step(
         f"step({most})", f"step(1) with {most} x the cache, {most} x the tokens",
         times.step(most, context), "ms",

@@ -211,7 +211,13 @@ class TestWorkedExample:
     @pytest.fixture(scope="class")
     @staticmethod
     def plan() -> Plan:
-        spec = spec_from(Asked(hardware="2x4090", users=docs_example.USERS, model="qwen3-32b"))
+        asked = Asked(
+            hardware="2x4090",
+            users=docs_example.USERS,
+            model="qwen3-32b",
+            quantization="awq-int4",
+        )
+        spec = spec_from(asked)
         return api.plan(spec, Path())[0]
 
     @pytest.fixture(scope="class")
