@@ -28,7 +28,9 @@ def _scored(row: Measured, found: ask.Answer, part: str) -> Iterator[Scored]:
     value = reading.predicted(found, row)
     speed = reading.is_speed(row)
     band = float(found["performance"]["error_band"]) if speed else None
-    why = "" if value is not None else "the plan does not predict it"
+    why = ""
+    if value is None:
+        why = "the plan does not predict it" if found["fits"] else "planned as not fitting there"
     names = [row.quantity]
     if row.quantity in _SORTED:
         names.append(f"{row.quantity}, {reading.sort_of(found)}")
