@@ -12,7 +12,8 @@ from infra_gen.model.offer import Offer
 from infra_gen.model.plan import Machine
 from infra_gen.model.spec import Spec
 from infra_gen.model.target import TargetKind
-from infra_gen.plan.search import Placed, Search
+from infra_gen.plan.places import Placed
+from infra_gen.plan.search import Search
 from infra_gen.targets.registry import TARGETS
 
 

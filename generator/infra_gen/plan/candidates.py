@@ -19,7 +19,7 @@ from infra_gen.model.spec import Spec
 from infra_gen.plan import quantization
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
-from infra_gen.plan.weights import checkpoint_weights, computed_bytes
+from infra_gen.plan.weights import checkpoint_weights, computed_bytes, loaded_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +181,20 @@ def _quantized(model: ModelFacts, weights: Weights, own: Settings) -> Weights:
         return weights
     size = computed_bytes(model.preset, "fp8")
     return replace(weights, quantization="fp8", bytes=size, basis="computed")
+
+
+def smallest_bytes(facts: Facts, spec: Spec, engine: str) -> int | None:
+    """Bytes of the smallest weights that the engine could be given, None where it has none.
+
+    What it makes of them in memory may be less than the files hold: the smaller number counts.
+    """
+    own, sizes = settings_of(engine, spec.engine_args), []
+    for model in facts.models:
+        for stored in weights_of(model, facts.engines[engine]):
+            if _wanted(spec, None, facts.auto_model, stored):
+                weights = _quantized(model, stored, own)
+                sizes.append(min(weights.bytes, loaded_bytes(model.preset, weights)))
+    return min(sizes, default=None)
 
 
 def _reach_problem(info: EngineInfo, preset: ModelPreset) -> str | None:

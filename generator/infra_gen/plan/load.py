@@ -52,23 +52,17 @@ def _busy_from_the_top(users: int, odds: float, last: float) -> int:
 
 
 def peak_concurrency(
-    users: int,
-    workload: Workload,
-    residence_s: Callable[[int], float | None],
-    most: int | None = None,
+    users: int, workload: Workload, residence_s: Callable[[int], float | None]
 ) -> int:
     """Requests at once at the 95th percentile.
 
     `residence_s(c)` is how long a mean request takes with `c` running; None (speed unknown) counts
     every user as busy. Residence grows with `c`, so iterating from one request climbs to the
-    smallest load that is consistent with itself. Beyond `most` it stops: the answer is then any
-    number above `most`.
+    smallest load that is consistent with itself.
     """
     think = workload.think_s.value or 0.0
     peak = 1
     for _ in range(users):
-        if most is not None and peak > most:
-            return peak
         residence = residence_s(peak)
         if residence is None:
             return users

@@ -98,6 +98,7 @@ class LoadModel:
         self.spec = spec
         self.slots = slots
         self._residence: dict[int, float | None] = {}
+        self._most: dict[int, int] = {}
 
     def _running(self, concurrency: int) -> int:
         return concurrency if self.slots is None else min(concurrency, self.slots)
@@ -119,9 +120,9 @@ class LoadModel:
         """Seconds of a mean request with `concurrency` requests over all replicas."""
         return self._replica_s(math.ceil(concurrency / self.data))
 
-    def peak(self, users: int, most: int | None = None) -> int:
-        """Requests at once at the 95th percentile, over all replicas; see `peak_concurrency`."""
-        return load.peak_concurrency(users, self.workload, self.residence_s, most)
+    def peak(self, users: int) -> int:
+        """Requests at once at the 95th percentile, over all replicas."""
+        return load.peak_concurrency(users, self.workload, self.residence_s)
 
     def typical(self, users: int) -> int:
         """Requests at once on average, over all replicas."""
@@ -176,36 +177,41 @@ class LoadModel:
         """Whether so many users have cache at their peak, and the targets hold then.
 
         Without targets nobody may wait. With them bursts may: the waiting counts for the first
-        token, on average there is a place for each, and never do more wait than run.
+        token, on average there is a place for each, and never do more wait than run. What holds is
+        looked for at the largest load that does: more running requests never serve fewer users.
         """
-        most = self._most_at_once(capacity)
-        peak = self.peak(users, most)
-        waits = peak > capacity and self.typical(users) > capacity
-        return peak <= most and not waits and self.meets_targets(peak)
-
-    def _most_at_once(self, capacity: int) -> int:
-        return capacity * _QUEUED if self.targets else capacity
-
-    def users_supported(self, capacity: int, asked: int) -> int:
-        """The largest number of users that is carried; `asked` is tried too.
-
-        Found from the largest load that is carried: more running requests never serve fewer users.
-        """
-        carried = asked if self.carries(asked, capacity) else 0
-        best = self._most_running(capacity)
-        residence = self.residence_s(best) if best else None
+        most = self.most_running(capacity)
+        residence = self.residence_s(most) if most else None
         if not residence:
-            return carried
-        users = load.users_at(best, self.workload, residence, _MOST_USERS)
-        if best > capacity:  # some wait at the peak: on average none may
-            full = self.residence_s(capacity) or residence
-            users = min(users, load.users_on_average(capacity, self.workload, full, _MOST_USERS))
-        return max(carried, users)
+            return False
+        think = self.workload.think_s.value or 0.0
+        busy = load.busy_p95(users, residence / (residence + think))
+        return busy <= most and users <= self._on_average(most, capacity, residence)
 
-    def _most_running(self, capacity: int) -> int:
+    def users_supported(self, capacity: int) -> int:
+        """The largest number of users that is carried."""
+        most = self.most_running(capacity)
+        residence = self.residence_s(most) if most else None
+        if not residence:
+            return 0
+        users = load.users_at(most, self.workload, residence, _MOST_USERS)
+        return min(users, self._on_average(most, capacity, residence))
+
+    def _on_average(self, most: int, capacity: int, residence_s: float) -> int:
+        """Users of whom none waits on average, where some do at the peak of `most` requests."""
+        if most <= capacity:
+            return _MOST_USERS
+        full = self.residence_s(capacity) or residence_s
+        return load.users_on_average(capacity, self.workload, full, _MOST_USERS)
+
+    def most_running(self, capacity: int) -> int:
         """The largest number of requests in the system at which everything holds."""
-        low, high = 0, self._most_at_once(capacity) + 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self.meets_targets(middle) else (low, middle)
-        return low
+        if not self.targets:
+            return capacity
+        if capacity not in self._most:
+            low, high = 0, capacity * _QUEUED + 1 if self.meets_targets(1) else 1
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if self.meets_targets(middle) else (low, middle)
+            self._most[capacity] = low
+        return self._most[capacity]
