@@ -150,14 +150,20 @@ def plan(spec: Spec, base: Path, pins: Resolved | None = None) -> tuple[Plan, Fa
     return planned, facts
 
 
-def rank(spec: Spec, base: Path, offered: tuple[Offer, ...], limit: int | None) -> Ranking:
+def rank(
+    spec: Spec,
+    base: Path,
+    offered: tuple[Offer, ...],
+    most_devices: int | None,
+    limit: int | None,
+) -> Ranking:
     """The first `limit` offers that carry the load of `spec`, whose own hardware counts for nothing.
 
-    `offered` is not empty.
+    `offered` is not empty; `most_devices` bounds what several machines have together.
     """
     facts, _ = _facts(spec, base, None, offered[0].machine)
     check_wishes(facts, spec)
-    return search_of(facts, spec).rank(offered, limit)
+    return search_of(facts, spec, most_devices).rank(offered, limit)
 
 
 def _stacked(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Plan, Facts, Stack]:

@@ -23,9 +23,9 @@ def target_for(wanted: str, machine: Machine) -> TargetKind | None:
     return next((kind for kind in kinds if kind.problem(machine.os) is None), None)
 
 
-def search_of(facts: Facts, spec: Spec) -> Search:
+def search_of(facts: Facts, spec: Spec, most_devices: int | None = None) -> Search:
     """A search for the load of `spec`; `facts` are those of any machine."""
-    return Search(_facts_of(facts, spec), spec)
+    return Search(_facts_of(facts, spec), spec, most_devices)
 
 
 def _facts_of(facts: Facts, spec: Spec) -> Callable[[Machine], Facts | None]:

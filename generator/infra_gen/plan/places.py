@@ -60,20 +60,21 @@ class Ranking:
     missed: tuple[Missed, ...]
 
 
-Key = tuple[bool, float, int, int, float, float, str]
+Key = tuple[bool, float, int, int, float, float, float, str]
 
 
 def key_of(offer: Offer, machines: int = 1) -> Key:
     """The place in a ranking of that many machines, smallest first.
 
     With prices the price of an hour; without, or where equal: fewer devices, fewer machines, less
-    memory, less bandwidth, the name. What has no price comes after what has one.
+    memory, less bandwidth, less RAM of the host, the name. What has no price comes after what has
+    one.
     """
     price = offer.price_per_hour
     devices, memory, bandwidth = size_of(offer)
     return (
         price is None, (price or 0.0) * machines, devices * machines, machines,
-        memory * machines, bandwidth, offer.machine.id,
+        memory * machines, bandwidth, offer.machine.host_memory_gib or 0.0, offer.machine.id,
     )  # fmt: skip
 
 

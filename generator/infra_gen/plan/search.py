@@ -89,7 +89,7 @@ class Search:
             if shared:
                 return shared
         if tried:
-            return _overloaded(*tried[-1], self._spec)
+            return self._overloaded(*max(tried, key=lambda pair: pair[1].users_supported or 0))
         why, told = self._refused(group[-1])
         return Missed(group[-1], why, told)
 
@@ -102,7 +102,12 @@ class Search:
         if key not in self._known:
             facts = self._facts_of(offer.machine)
             self._known[key] = ("no plan", _ELSEWHERE) if facts is None else self._plan(facts, spec)
-        return self._known[key]
+        found, host = self._known[key], offer.machine.host_memory_gib
+        if isinstance(found, Evaluated) and host is not None:
+            needed = found.memory.host_needed_gib
+            if needed > host:
+                return "memory", f"{host:g} GiB of RAM, {needed:.0f} are needed to load the model"
+        return found
 
     def _plan(self, facts: Facts, spec: Spec) -> Evaluated | tuple[Why, str]:
         """What is planned for one machine, or why it does not hold the model."""
@@ -138,14 +143,33 @@ class Search:
 
     def _several(self, offer: Offer, guess: int) -> Placed | None:
         """So many machines that share the load evenly, or one more; None where that is too little."""
-        most = MOST_MACHINES
-        if self._most_devices is not None:
-            most = min(most, self._most_devices // offer.machine.devices)
+        most = self._most_machines(offer)
         for machines in range(guess, min(guess + 1, most) + 1):
             found = self._planned(offer, _shared(self._spec, machines))
             if isinstance(found, Evaluated) and self._suffices(found):
                 return Placed(offer, machines, found)
         return None
+
+    def _overloaded(self, offer: Offer, found: Evaluated) -> Missed:
+        """Why what holds the model does not carry the load, and several of it neither."""
+        carried, users = found.users_supported or 0, self._spec.load.users
+        if found.carries:
+            speed = f"{found.typical_tpot_ms:.0f} ms a token as a rule"
+            told = f"too slow to read along: {speed}, over {AUTO_TPOT_MS:.0f}"
+            return Missed(offer, "load", told, carried)
+        if not carried:
+            return Missed(offer, "load", _alone(found))
+        machines = math.ceil(users / carried)
+        if machines > self._most_machines(offer):
+            why = f"{machines} machines of it are more than are looked at"
+        else:
+            why = f"{machines} machines of it are too slow to read along"
+        return Missed(offer, "load", f"carries {carried} of {users} users; {why}", carried)
+
+    def _most_machines(self, offer: Offer) -> int:
+        if self._most_devices is None:
+            return MOST_MACHINES
+        return min(MOST_MACHINES, self._most_devices // offer.machine.devices)
 
     def _suffices(self, found: Evaluated) -> bool:
         """Whether the load is carried, and read along with where no other speed was asked for."""
@@ -157,17 +181,9 @@ def _shared(spec: Spec, machines: int) -> Spec:
     return spec.model_copy(update={"load": spec.load.model_copy(update={"users": users})})
 
 
-def _overloaded(offer: Offer, found: Evaluated, spec: Spec) -> Missed:
-    carried = found.users_supported or 0
-    if found.carries:
-        speed = f"{found.typical_tpot_ms:.0f} ms a token as a rule"
-        told = f"too slow to read along: {speed}, over {AUTO_TPOT_MS:.0f}"
-        return Missed(offer, "load", told, carried)
-    if carried:
-        told = f"carries {carried} of {spec.load.users} users, too few to share the load"
-        return Missed(offer, "load", told, carried)
+def _alone(found: Evaluated) -> str:
     point = found.loaded.point(1) if found.loaded else None
     told = "one request alone misses the target"
     if point and point.tpot_ms and point.ttft_ms:
         told += f": {point.ttft_ms:.0f} ms to the first token, {point.tpot_ms:.1f} ms a token"
-    return Missed(offer, "load", told)
+    return told
