@@ -34,6 +34,7 @@ from infra_gen.plan.places import Ranking
 from infra_gen.plan.under_load import speed_of
 from infra_gen.resources import data_dir
 from infra_gen.rules import registry as rules
+from infra_gen.searching import for_readers
 from infra_gen.stack.build import build_stack
 from infra_gen.stack.explain import explanation, known_names
 from infra_gen.targets.command import command_of
@@ -49,6 +50,7 @@ __all__ = [
     "build_locked",
     "check",
     "explain",
+    "for_readers",
     "judge",
     "load",
     "plan",

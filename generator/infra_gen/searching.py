@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from infra_gen.knowledge import store
 from infra_gen.knowledge.offers import Wanted, offers
 from infra_gen.knowledge.profiles import shared
 from infra_gen.model.facts import Facts
@@ -12,6 +13,7 @@ from infra_gen.model.offer import Offer
 from infra_gen.model.plan import Machine
 from infra_gen.model.spec import Spec
 from infra_gen.model.target import TargetKind
+from infra_gen.plan.choose import AUTO_TPOT_MS
 from infra_gen.plan.places import Placed
 from infra_gen.plan.search import Search
 from infra_gen.targets.registry import TARGETS
@@ -21,6 +23,19 @@ def target_for(wanted: str, machine: Machine) -> TargetKind | None:
     """The target of that name, `auto`: any, where it runs on the machine's system; else None."""
     kinds = (t.kind for name, t in TARGETS.items() if wanted in ("auto", name))
     return next((kind for kind in kinds if kind.problem(machine.os) is None), None)
+
+
+def for_readers(spec: Spec) -> Spec:
+    """The spec with people's reading speed as its target where it has none and people read.
+
+    They do where they pause between answers; what asks again at once is a program.
+    """
+    workload = store.workload(spec.load.workload)
+    people = workload.task == "generate" and bool(workload.think_s.value)
+    if spec.load.tpot_ms is not None or not people:
+        return spec
+    load = spec.load.model_copy(update={"tpot_ms": AUTO_TPOT_MS})
+    return spec.model_copy(update={"load": load})
 
 
 def search_of(facts: Facts, spec: Spec, most_devices: int | None = None) -> Search:

@@ -8,7 +8,7 @@ RANKING: dict[str, str] = {
     "load.users": "People in an active session.",
     "load.workload": "What a request looks like.",
     "load.ttft_ms": "Target of the time to the first token, ms.",
-    "load.tpot_ms": "Target of the time per token, ms.",
+    "load.tpot_ms": "Target of the time per token, ms; people's reading speed where none is given.",
     "currency": "That of the prices; null without `--prices`.",
     "ranking": "The places, best first.",
     "ranking[].hardware": "What `--hardware` takes for one of the machines.",

@@ -43,7 +43,7 @@ def ranked(
     **asked: object,
 ) -> Ranking:
     given = {"users": 50, "model": "qwen3-32b", **asked}
-    spec = spec_from(Asked(hardware="any", **given))  # type: ignore[arg-type]
+    spec = api.for_readers(spec_from(Asked(hardware="any", **given)))  # type: ignore[arg-type]
     return api.rank(spec, Path(), wanted, prices, limit)
 
 
@@ -116,7 +116,29 @@ class TestOrder:
 
     def test_without_a_target_people_can_read_along(self) -> None:
         for place in ranked(users=100).placed:
-            assert place.found.typical_tpot_ms <= AUTO_TPOT_MS
+            peak = place.found.performance.peak
+            assert peak is not None
+            assert peak.tpot_ms is not None
+            assert peak.tpot_ms <= AUTO_TPOT_MS
+
+    @pytest.mark.parametrize(
+        ("workload", "given", "target"),
+        [
+            ("chat", None, AUTO_TPOT_MS),
+            ("chat", 20.0, 20.0),
+            ("batch", None, None),
+            ("embed", None, None),
+        ],
+    )
+    def test_the_target_of_people_who_read(
+        self, workload: str, given: float | None, target: float | None
+    ) -> None:
+        asked = Asked(hardware="any", users=5, workload=workload, tpot_ms=given)
+        assert api.for_readers(spec_from(asked)).load.tpot_ms == target
+
+    def test_models_that_write_nothing(self) -> None:
+        found = ranked(model="qwen3-embedding-8b", workload="embed", users=20, limit=3)
+        assert len(found.placed) == 3
 
     def test_harder_targets_never_take_less(self) -> None:
         free, hard = ranked(limit=1).placed[0], ranked(limit=1, tpot_ms=15.0).placed[0]
@@ -147,7 +169,7 @@ class TestSeveralMachines:
         assert any("of 5000 users" in one for one in told)
 
 
-@pytest.mark.parametrize("tpot", [None, 25.0])
+@pytest.mark.parametrize("tpot", [190.0, 25.0])
 def test_a_place_is_what_plan_says_of_that_hardware(tpot: float | None) -> None:
     for place in ranked(tpot_ms=tpot, limit=6, users=120).placed:
         asked = Asked(
@@ -260,9 +282,14 @@ class TestCommand:
     def test_the_table(self, show: Show) -> None:
         code, out, _ = show("--users", "50", "--model", "qwen3-32b", "--provider", "aws")
         assert code == 0
-        assert out.splitlines()[0] == "Hardware that carries 50 users of Qwen3 32B (chat)"
+        assert (
+            out.splitlines()[0]
+            == "Hardware that carries 50 users of Qwen3 32B (chat, at most 190 ms a token)"
+        )
         assert "quantization" in out
-        assert "infra-gen plan --hardware g6e.xlarge --users 50 --model qwen3-32b" in out
+        assert (
+            "infra-gen plan --hardware g6e.xlarge --users 50 --model qwen3-32b --tpot-ms 190" in out
+        )
         assert "an hour" not in out
 
     def test_the_next_command_plans_the_first_place(self, show: Show) -> None:

@@ -23,12 +23,13 @@ HELP = """Show what would be deployed, how large it is and why; write nothing.
   infra-gen plan chat --json
   infra-gen plan --hardware 4090 --model qwen3-14b --point 8:1024:256
 
-From flags, or from DIR/infra-gen.yaml. Without --hardware: a ranking of hardware, rented instances
-with it, that carries the users and meets --ttft-ms and --tpot-ms (without --tpot-ms: writes faster
-than people read). Fewer devices come first, of as many those with fewer machines, then with less
-memory, then with less bandwidth; with --prices the lower price of an hour. Where one machine is too
-little, up to 16 equal ones share the load. Exit 5 when it does not fit, or no hardware carries the
-load (what would is named).
+From flags, or from DIR/infra-gen.yaml. Exit 5 when it does not fit (what would is named).
+
+Without --hardware: a ranking of hardware and rented instances that carry the users and meet --ttft-ms
+and --tpot-ms (190, as fast as people read, where none is given and people read). Fewer devices come
+first, of as many those with fewer machines, then with less memory, then with less bandwidth; with
+--prices the lower price of an hour. Where one machine is too little, up to 16 equal ones share the
+load. Exit 5 when no hardware carries it.
 """
 
 

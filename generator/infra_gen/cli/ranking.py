@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra_gen.plan.places import Missed, Placed, Ranking
 
 _PLACES = 10
-_MISSES = 5
+_MISSES = 3
 _NAMES = 2  # instances that a row names; --json has all
 
 
@@ -54,7 +54,7 @@ def rank(asked: Asked, search: Options, *, points: bool, as_json: bool) -> int:
     from infra_gen.knowledge.offers import Wanted
     from infra_gen.knowledge.prices import read_prices
 
-    spec = _spec(asked, search, points=points)
+    spec = api.for_readers(_spec(asked, search, points=points))
     prices = read_prices(search.prices) if search.prices else None
     wanted = Wanted(search.vendor, search.provider, search.max_devices)
     found = api.rank(spec, Path(), wanted, prices, search.limit or _PLACES)
@@ -110,7 +110,7 @@ def _print(found: Ranking, spec: Spec, currency: str | None, asked: Asked) -> No
     from infra_gen.cli import table
 
     preset, load = found.placed[0].found.candidate.model.preset, spec.load
-    table.heading(f"Hardware that carries {load.users} users of {preset.name} ({load.workload})")
+    table.heading(f"Hardware that carries {load.users} users of {preset.name}{_terms(spec)}")
     left_out = table.show(_columns(found.placed, currency), "  ")
     if left_out:
         typer.echo(f"no room for: {', '.join(left_out)} (--json has all)", err=True)
@@ -120,7 +120,17 @@ def _print(found: Ranking, spec: Spec, currency: str | None, asked: Asked) -> No
         for miss in misses[:_MISSES]:
             typer.echo(f"  {_told(miss)}")
     table.heading("\nNext")
-    typer.echo(f"  {_command(found.placed[0], asked)}")
+    typer.echo(f"  {_command(found.placed[0], replace(asked, tpot_ms=load.tpot_ms))}")
+
+
+def _terms(spec: Spec) -> str:
+    """` (chat, at most 190 ms a token)`."""
+    load, said = spec.load, [spec.load.workload]
+    if load.ttft_ms is not None:
+        said.append(f"at most {load.ttft_ms:g} ms to the first token")
+    if load.tpot_ms is not None:
+        said.append(f"at most {load.tpot_ms:g} ms a token")
+    return f" ({', '.join(said)})"
 
 
 def _columns(placed: tuple[Placed, ...], currency: str | None) -> list[Column]:

@@ -15,9 +15,9 @@ from infra_gen.plan.candidates import Candidate, candidates
 from infra_gen.plan.evaluate import complete, outline, pinned, within_targets
 from infra_gen.plan.evaluated import Evaluated
 
-# `auto` takes a model, and a ranking a machine, only if it usually writes faster than people read:
-# adults read 238 words a minute (Brysbaert 2019, Journal of Memory and Language 109), about 1.33
-# tokens a word.
+# `auto` takes a model only if it usually writes faster than people read, and a ranking hardware only
+# if it always does: adults read 238 words a minute (Brysbaert 2019, Journal of Memory and Language
+# 109), about 1.33 tokens a word.
 AUTO_TPOT_MS = 190.0
 _MOST_ALTERNATIVES = 6
 
@@ -45,16 +45,11 @@ def _lacks(found: Evaluated, spec: Spec, facts: Facts) -> str | None:
     if not found.carries:
         return _too_few(found, spec)
     tpot = found.typical_tpot_ms
-    if (facts.auto_model or spec.model == "auto") and not read_along(found):
+    read_along = (facts.auto_model or spec.model == "auto") and facts.workload.task == "generate"
+    if read_along and tpot > AUTO_TPOT_MS:
         speed = "speed unknown" if math.isinf(tpot) else f"{tpot:.0f} ms a token as a rule"
         return f"too slow to read along: {speed}, auto wants {AUTO_TPOT_MS:.0f}"
     return None
-
-
-def read_along(found: Evaluated) -> bool:
-    """Whether people can read along as it writes, as a rule; true of models that write nothing."""
-    writes = found.candidate.model.preset.task == "generate"
-    return not writes or found.typical_tpot_ms <= AUTO_TPOT_MS
 
 
 def _too_few(found: Evaluated, spec: Spec) -> str:

@@ -14,7 +14,7 @@ from infra_gen.model.offer import Offer, shape_of
 from infra_gen.model.plan import GIB, Machine
 from infra_gen.model.spec import Spec
 from infra_gen.plan.candidates import engine_order, smallest_bytes
-from infra_gen.plan.choose import AUTO_TPOT_MS, choose, read_along
+from infra_gen.plan.choose import choose
 from infra_gen.plan.evaluated import Evaluated
 from infra_gen.plan.places import Groups, Missed, Placed, Ranking, Why, key_of, miss_order, order
 
@@ -52,7 +52,7 @@ class Search:
             if groups.settled(offer):
                 continue
             found = self._planned(offer, self._spec)
-            if isinstance(found, Evaluated) and self._suffices(found):
+            if isinstance(found, Evaluated) and found.carries:
                 placed.append(Placed(offer, 1, found))
                 groups.settle(offer)
             elif groups.is_last(offer):
@@ -68,7 +68,7 @@ class Search:
         """
         for offer in Groups(offers).in_order:
             found = self._planned(offer, self._spec)
-            if isinstance(found, Evaluated) and self._suffices(found):
+            if isinstance(found, Evaluated) and found.carries:
                 return Placed(offer, 1, found)
         return None
 
@@ -81,7 +81,7 @@ class Search:
         for offer in group:
             found = self._planned(offer, self._spec)
             if isinstance(found, Evaluated):
-                if self._suffices(found):
+                if found.carries:
                     return Placed(offer, 1, found)
                 tried.append((offer, found))
         for offer, machines in self._guesses(tried):
@@ -146,34 +146,23 @@ class Search:
         most = self._most_machines(offer)
         for machines in range(guess, min(guess + 1, most) + 1):
             found = self._planned(offer, _shared(self._spec, machines))
-            if isinstance(found, Evaluated) and self._suffices(found):
+            if isinstance(found, Evaluated) and found.carries:
                 return Placed(offer, machines, found)
         return None
 
     def _overloaded(self, offer: Offer, found: Evaluated) -> Missed:
         """Why what holds the model does not carry the load, and several of it neither."""
         carried, users = found.users_supported or 0, self._spec.load.users
-        if found.carries:
-            speed = f"{found.typical_tpot_ms:.0f} ms a token as a rule"
-            told = f"too slow to read along: {speed}, over {AUTO_TPOT_MS:.0f}"
-            return Missed(offer, "load", told, carried)
         if not carried:
             return Missed(offer, "load", _alone(found))
         machines = math.ceil(users / carried)
-        if machines > self._most_machines(offer):
-            why = f"{machines} machines of it are more than are looked at"
-        else:
-            why = f"{machines} machines of it are too slow to read along"
-        return Missed(offer, "load", f"carries {carried} of {users} users; {why}", carried)
+        told = f"carries {carried} of {users} users, about {machines} machines would do"
+        return Missed(offer, "load", told, carried)
 
     def _most_machines(self, offer: Offer) -> int:
         if self._most_devices is None:
             return MOST_MACHINES
         return min(MOST_MACHINES, self._most_devices // offer.machine.devices)
-
-    def _suffices(self, found: Evaluated) -> bool:
-        """Whether the load is carried, and read along with where no other speed was asked for."""
-        return found.carries and (self._spec.load.tpot_ms is not None or read_along(found))
 
 
 def _shared(spec: Spec, machines: int) -> Spec:
