@@ -176,14 +176,18 @@ def _within(
 def within_targets(found: Evaluated, facts: Facts) -> Evaluated | None:
     """The outline with so few requests at once that the targets hold; the others wait.
 
-    None where one request alone misses them, or where the user set the number.
+    None where one request alone misses them, where only the cache bounds what runs, or where the
+    user set the number.
     """
-    loaded, spec = found.loaded, found.spec
-    own = settings_of(found.candidate.engine, spec.engine_args)
-    if loaded is None or own.max_num_seqs or not loaded.targets or not loaded.meets_targets(1):
+    loaded, spec, candidate = found.loaded, found.spec, found.candidate
+    own = settings_of(candidate.engine, spec.engine_args)
+    if loaded is None or own.max_num_seqs or not loaded.targets:
         return None
-    low, high = 1, found.limits.max_num_seqs + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if loaded.meets_targets(middle * loaded.data) else (low, middle)
-    return outline(found.candidate, facts, spec, low)
+    most = loaded.most_running(found.capacity)
+    slots = most // loaded.data
+    if not slots or most >= found.capacity:
+        return None
+    if SIZINGS[candidate.engine].reserves_slots:
+        return outline(candidate, facts, spec, slots)
+    limits = replace(found.limits, max_num_seqs=slots)
+    return replace(found, limits=limits, loaded=loaded.with_slots(slots))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import replace
 
 from infra_gen.model.facts import Facts
@@ -143,12 +144,9 @@ class LoadModel:
     def _point(self, concurrency: int, tokens_in: int, tokens_out: int) -> Point:
         running = self._running(concurrency)
         found = self.speed.point(running, tokens_in, tokens_out)
-        if running == concurrency:
-            return found
-        served, waiting = self._replica_s(running), self._replica_s(concurrency)
-        first = found.ttft_ms
-        if first is not None and served is not None and waiting is not None:
-            first += (waiting - served) * 1e3
+        if running == concurrency or found.ttft_ms is None:
+            return replace(found, concurrency=concurrency)
+        first = found.ttft_ms + self._waiting_ms(concurrency)
         return replace(found, concurrency=concurrency, ttft_ms=first)
 
     def capacity(self, limits: Limits, mem: Memory) -> int:
@@ -166,12 +164,28 @@ class LoadModel:
         return bool(self.spec.load.ttft_ms or self.spec.load.tpot_ms)
 
     def meets_targets(self, concurrency: int) -> bool:
-        """Whether the targets that the user wrote hold at this load over all replicas."""
-        if not self.targets:
-            return True
-        point, wanted = self.point(math.ceil(concurrency / self.data)), self.spec.load
-        ttft_ok = not wanted.ttft_ms or (point.ttft_ms or math.inf) <= wanted.ttft_ms
-        return ttft_ok and (not wanted.tpot_ms or (point.tpot_ms or math.inf) <= wanted.tpot_ms)
+        """Whether the targets that the user wrote hold with so many requests on one replica."""
+        wanted, workload = self.spec.load, self.workload
+        ttft, tpot = self.speed.times_ms(
+            self._running(concurrency), workload.input_tokens.low, workload.output_tokens.low
+        )
+        if wanted.ttft_ms and (ttft or math.inf) + self._waiting_ms(concurrency) > wanted.ttft_ms:
+            return False
+        return not wanted.tpot_ms or (tpot or math.inf) <= wanted.tpot_ms
+
+    def _waiting_ms(self, concurrency: int) -> float:
+        """How long a request waits for a slot with so many on one replica; 0 where not known."""
+        running = self._running(concurrency)
+        if running == concurrency:
+            return 0.0
+        served, all_of_it = self._replica_s(running), self._replica_s(concurrency)
+        return 0.0 if served is None or all_of_it is None else (all_of_it - served) * 1e3
+
+    def with_slots(self, slots: int) -> LoadModel:
+        """The same with so many slots; what was timed is kept."""
+        found = copy(self)
+        found.slots, found._most = slots, {}
+        return found
 
     def carries(self, users: int, capacity: int) -> bool:
         """Whether so many users have cache at their peak, and the targets hold then.
@@ -209,9 +223,17 @@ class LoadModel:
         if not self.targets:
             return capacity
         if capacity not in self._most:
-            low, high = 0, capacity * _QUEUED + 1 if self.meets_targets(1) else 1
-            while high - low > 1:
-                middle = (low + high) // 2
-                low, high = (middle, high) if self.meets_targets(middle) else (low, middle)
-            self._most[capacity] = low
+            self._most[capacity] = self.data * self._most_of_one(capacity // self.data * _QUEUED)
         return self._most[capacity]
+
+    def _most_of_one(self, bound: int) -> int:
+        """The same for one replica, at most `bound`."""
+        if not bound or not self.meets_targets(1):
+            return 0
+        if self.meets_targets(bound):
+            return bound
+        low, high = 1, bound
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.meets_targets(middle) else (low, middle)
+        return low
