@@ -163,7 +163,11 @@ def rank(
     """
     facts, _ = _facts(spec, base, None, offered[0].machine)
     check_wishes(facts, spec)
-    return search_of(facts, spec, most_devices).rank(offered, limit)
+    found = search_of(facts, spec, most_devices).rank(offered, limit)
+    if spec.engine_args and found.placed:  # flags that the engine does not have are refused
+        word = found.placed[0].offer.machine.id
+        _stacked(spec.model_copy(update={"hardware": word}), base, None)
+    return found
 
 
 def _stacked(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Plan, Facts, Stack]:

@@ -18,6 +18,10 @@ from infra_gen.plan.places import Placed
 from infra_gen.plan.search import Search
 from infra_gen.targets.registry import TARGETS
 
+# Ten seconds keep a person's attention on a dialogue (Miller 1968, Response time in man-computer
+# conversational transactions; Nielsen 1993, Usability Engineering, chapter 5).
+ATTENTION_MS = 10_000.0
+
 
 def target_for(wanted: str, machine: Machine) -> TargetKind | None:
     """The target of that name, `auto`: any, where it runs on the machine's system; else None."""
@@ -26,16 +30,19 @@ def target_for(wanted: str, machine: Machine) -> TargetKind | None:
 
 
 def for_readers(spec: Spec) -> Spec:
-    """The spec with people's reading speed as its target where it has none and people read.
+    """The spec with targets for people who read, where it has none and people do.
 
-    They do where they pause between answers; what asks again at once is a program.
+    As fast as they read, and no wait that loses their attention. They read where they pause between
+    answers; what asks again at once is a program.
     """
-    workload = store.workload(spec.load.workload)
-    people = workload.task == "generate" and bool(workload.think_s.value)
-    if spec.load.tpot_ms is not None or not people:
+    workload, wanted = store.workload(spec.load.workload), spec.load
+    if workload.task != "generate" or not workload.think_s.value:
         return spec
-    load = spec.load.model_copy(update={"tpot_ms": AUTO_TPOT_MS})
-    return spec.model_copy(update={"load": load})
+    targets = {
+        "ttft_ms": ATTENTION_MS if wanted.ttft_ms is None else wanted.ttft_ms,
+        "tpot_ms": AUTO_TPOT_MS if wanted.tpot_ms is None else wanted.tpot_ms,
+    }
+    return spec.model_copy(update={"load": wanted.model_copy(update=targets)})
 
 
 def search_of(facts: Facts, spec: Spec, most_devices: int | None = None) -> Search:

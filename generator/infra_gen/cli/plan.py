@@ -26,8 +26,8 @@ HELP = """Show what would be deployed, how large it is and why; write nothing.
 From flags, or from DIR/infra-gen.yaml. Exit 5 when it does not fit (what would is named).
 
 Without --hardware: a ranking of hardware and rented instances that carry the users and meet --ttft-ms
-and --tpot-ms (190, as fast as people read, where none is given and people read). Fewer devices come
-first, of as many those with fewer machines, then with less memory, then with less bandwidth; with
+and --tpot-ms (where people read: 10000, what they wait, and 190, as fast as they read). Fewer devices
+come first, of as many those with fewer machines, then with less memory, then with less bandwidth; with
 --prices the lower price of an hour. Where one machine is too little, up to 16 equal ones share the
 load. Exit 5 when no hardware carries it.
 """

@@ -120,7 +120,9 @@ def _print(found: Ranking, spec: Spec, currency: str | None, asked: Asked) -> No
         for miss in misses[:_MISSES]:
             typer.echo(f"  {_told(miss)}")
     table.heading("\nNext")
-    typer.echo(f"  {_command(found.placed[0], replace(asked, tpot_ms=load.tpot_ms))}")
+    typer.echo(
+        f"  {_command(found.placed[0], replace(asked, ttft_ms=load.ttft_ms, tpot_ms=load.tpot_ms))}"
+    )
 
 
 def _terms(spec: Spec) -> str:
