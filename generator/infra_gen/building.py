@@ -24,8 +24,8 @@ from infra_gen.model.plan import Machine, Plan
 from infra_gen.model.spec import LOCK_FILE, Spec
 from infra_gen.model.stack import Stack
 from infra_gen.model.target import TargetKind
+from infra_gen.plan.places import Ranking
 from infra_gen.plan.planner import check_wishes, make_plan
-from infra_gen.plan.search import Ranking
 from infra_gen.rules import registry as rules
 from infra_gen.rules.deployment import read_deployment
 from infra_gen.rules.subject import Subject
@@ -155,11 +155,24 @@ def plan(
     return planned, facts
 
 
-def rank(spec: Spec, base: Path, offered: tuple[Offer, ...]) -> Ranking:
-    """The offers, not none, that carry the load of `spec`, whose own hardware counts for nothing."""
+def rank(
+    spec: Spec,
+    base: Path,
+    offered: tuple[Offer, ...],
+    most_devices: int | None,
+    limit: int | None,
+) -> Ranking:
+    """The first `limit` offers that carry the load of `spec`, whose own hardware counts for nothing.
+
+    `offered` is not empty; `most_devices` bounds what several machines have together.
+    """
     facts, _ = _facts(spec, base, None, offered[0].machine)
     check_wishes(facts, spec)
-    return search_of(facts, spec).rank(offered)
+    found = search_of(facts, spec, most_devices).rank(offered, limit)
+    if spec.engine_args and found.placed:  # flags that the engine does not have are refused
+        word = found.placed[0].offer.machine.id
+        _stacked(spec.model_copy(update={"hardware": word}), base, None)
+    return found
 
 
 def _stacked(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from infra_gen.knowledge import store
 from infra_gen.knowledge.offers import Wanted, offers
 from infra_gen.knowledge.profiles import shared
 from infra_gen.model.facts import Facts
@@ -12,8 +13,14 @@ from infra_gen.model.offer import Offer
 from infra_gen.model.plan import Machine
 from infra_gen.model.spec import Spec
 from infra_gen.model.target import TargetKind
-from infra_gen.plan.search import Placed, Search
+from infra_gen.plan.choose import AUTO_TPOT_MS
+from infra_gen.plan.places import Placed
+from infra_gen.plan.search import Search
 from infra_gen.targets.registry import TARGETS
+
+# Ten seconds keep a person's attention on a dialogue (Miller 1968, Response time in man-computer
+# conversational transactions; Nielsen 1993, Usability Engineering, chapter 5).
+ATTENTION_MS = 10_000.0
 
 
 def target_for(wanted: str, machine: Machine) -> TargetKind | None:
@@ -22,9 +29,25 @@ def target_for(wanted: str, machine: Machine) -> TargetKind | None:
     return next((kind for kind in kinds if kind.problem(machine.os) is None), None)
 
 
-def search_of(facts: Facts, spec: Spec) -> Search:
+def for_readers(spec: Spec) -> Spec:
+    """The spec with targets for people who read, where it has none and people do.
+
+    As fast as they read, and no wait that loses their attention. They read where they pause between
+    answers; what asks again at once is a program.
+    """
+    workload, wanted = store.workload(spec.load.workload), spec.load
+    if workload.task != "generate" or not workload.think_s.value:
+        return spec
+    targets = {
+        "ttft_ms": ATTENTION_MS if wanted.ttft_ms is None else wanted.ttft_ms,
+        "tpot_ms": AUTO_TPOT_MS if wanted.tpot_ms is None else wanted.tpot_ms,
+    }
+    return spec.model_copy(update={"load": wanted.model_copy(update=targets)})
+
+
+def search_of(facts: Facts, spec: Spec, most_devices: int | None = None) -> Search:
     """A search for the load of `spec`; `facts` are those of any machine."""
-    return Search(_facts_of(facts, spec), spec)
+    return Search(_facts_of(facts, spec), spec, most_devices)
 
 
 def _facts_of(facts: Facts, spec: Spec) -> Callable[[Machine], Facts | None]:

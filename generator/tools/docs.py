@@ -36,6 +36,7 @@ _GENERATED = {
     "docs/reference/spec.md": docs_schemas.spec_page,
     "docs/reference/lock.md": docs_schemas.lock_page,
     "docs/reference/plan-json.md": docs_schemas.plan_page,
+    "docs/reference/ranking-json.md": docs_schemas.ranking_page,
     "docs/reference/hardware.md": docs_hardware.hardware_page,
     "docs/reference/models.md": docs_presets.models_page,
     "docs/reference/workloads.md": docs_presets.workloads_page,

@@ -194,6 +194,6 @@ PLAN: dict[str, str] = {
     "alternatives[].model": "Model.",
     "alternatives[].quantization": "Quantization, and over how many devices.",
     "alternatives[].why_not": "What kept it from being chosen.",
-    "nearest": "When nothing fits: plans that would, as flags to type.",
+    "nearest": "When it does not fit or not carry the load: what would, as flags to type.",
     "warnings": "What to know before relying on the plan.",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -63,32 +63,47 @@ def _instances(most: int | None) -> Iterator[tuple[Machine, str]]:
 def offers(wanted: Wanted, prices: PriceTable | None = None) -> tuple[Offer, ...]:
     """The machines to rank.
 
-    An instance stands for itself when it has a price or its provider is asked for; otherwise it is
-    named with the device in the count that it has. Raises UsageError for unknown names.
+    An instance stands for itself when it has a price or is no machine that the devices make;
+    otherwise it is named with them. Instances that differ in their host alone are one group. Raises
+    UsageError for unknown names.
     """
     _check(wanted)
     prices = prices or PriceTable(None, {})
     bare = [] if wanted.provider else list(_devices(wanted.max_devices))
     shapes = {shape_of(machine) for machine in bare}
-    own: list[Offer] = []
-    same: dict[Machine, list[str]] = {}
+    priced: list[Offer] = []
+    rented: dict[Machine, list[tuple[Machine, str]]] = {}
     for machine, provider in _instances(wanted.max_devices):
+        price = prices.of(machine)
         if wanted.provider not in (None, provider):
             continue
-        price, shape = prices.of(machine), shape_of(machine)
-        if price is None and shape in shapes:
-            same.setdefault(shape, []).append(machine.id)
+        if price is not None:
+            priced.append(Offer(machine, machine.id, provider, (), price))
         else:
-            own.append(Offer(machine, machine.id, provider, (), price))
-    found = [*_bare(bare, same, prices), *own]
+            rented.setdefault(shape_of(machine), []).append((machine, provider))
+    alone = [offer for shape, them in rented.items() if shape not in shapes for offer in _own(them)]
+    names = {shape: tuple(m.id for m, _ in _by_host(them)) for shape, them in rented.items()}
+    found = [*_bare(bare, names, prices), *priced, *alone]
     return tuple(o for o in found if wanted.vendor in (None, o.machine.vendor))
 
 
+def _by_host(rented: Iterable[tuple[Machine, str]]) -> list[tuple[Machine, str]]:
+    return sorted(rented, key=lambda one: (one[0].host_memory_gib or 0.0, one[0].id))
+
+
+def _own(rented: Iterable[tuple[Machine, str]]) -> Iterator[Offer]:
+    """Instances with the same devices: one group, in which the smaller host comes first."""
+    ordered = _by_host(rented)
+    for place, (machine, provider) in enumerate(ordered):
+        larger = tuple(other.id for other, _ in ordered[place + 1 :])
+        yield Offer(machine, f"as {ordered[0][0].id}", provider, larger)
+
+
 def _bare(
-    machines: list[Machine], same: Mapping[Machine, list[str]], prices: PriceTable
+    machines: Iterable[Machine], rented: Mapping[Machine, tuple[str, ...]], prices: PriceTable
 ) -> Iterator[Offer]:
     for machine in machines:
         # A counted machine with a price of its own competes with smaller ones of its kind.
         group = machine.id if prices.names(machine) else machine.id.split(":")[0]
-        rented = tuple(same.get(shape_of(machine), ()))
-        yield Offer(machine, group, None, rented, prices.of(machine))
+        same = rented.get(shape_of(machine), ())
+        yield Offer(machine, group, None, same, prices.of(machine))

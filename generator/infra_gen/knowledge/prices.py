@@ -99,12 +99,12 @@ def _from_csv(path: Path) -> dict[str, Any]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, strict=True)
         try:
-            rows = list(reader)
+            titles, rows = tuple(reader.fieldnames or ()), list(reader)
         except csv.Error as error:
             raise UsageError(
                 f"not valid CSV: {error}", where=f"{path}:{reader.line_num}"
             ) from error
-    if tuple(reader.fieldnames or ()) != _COLUMNS:
+    if titles != _COLUMNS:
         raise UsageError(
             "the first line is not " + ",".join(_COLUMNS), where=f"{path}:1",
             hint="then a line such as h100,2.5,USD for each",

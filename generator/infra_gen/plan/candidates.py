@@ -21,7 +21,7 @@ from infra_gen.plan.asked_weights import as_loaded, asked_weights
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
 from infra_gen.plan.sizing.vllm_split import asked_split
-from infra_gen.plan.weights import checkpoint_weights, computed_bytes
+from infra_gen.plan.weights import checkpoint_weights, computed_bytes, loaded_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,26 @@ def _context_problem(spec: Spec, model: ModelFacts, own: Settings) -> str | None
     if asked <= limit:
         return None
     return f"its context ends at {limit} tokens, {asked} are asked for"
+
+
+def smallest_bytes(facts: Facts, spec: Spec, engine: str) -> int | None:
+    """Bytes of the smallest weights that the engine could be given, None where it has none.
+
+    What it makes of them in memory may be less than the files hold: the smaller number counts.
+    """
+    own, info, asked = (
+        settings_of(engine, spec.engine_args),
+        facts.engines[engine],
+        spec.quantization,
+    )
+    sized, sizes = engine == "vllm" and not facts.auto_model, []
+    for model in facts.models:
+        known = weights_of(model, info)
+        for stored in asked_weights(model, known, asked, own.quantization, sized=sized):
+            if _wanted(spec, None, facts.auto_model, stored):
+                weights = as_loaded(model, stored, own.quantization)
+                sizes.append(min(weights.bytes, loaded_bytes(model.preset, weights)))
+    return min(sizes, default=None)
 
 
 def _reach_problem(info: EngineInfo, preset: ModelPreset) -> str | None:

@@ -12,11 +12,12 @@ from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Alternative
 from infra_gen.model.spec import Spec
 from infra_gen.plan.candidates import Candidate, candidates
-from infra_gen.plan.evaluate import evaluate, within_targets
+from infra_gen.plan.evaluate import complete, outline, pinned, within_targets
 from infra_gen.plan.evaluated import Evaluated
 
-# `auto` takes a model only if it usually writes faster than people read: adults read 238 words
-# a minute (Brysbaert 2019, Journal of Memory and Language 109), about 1.33 tokens a word.
+# `auto` takes a model only if it usually writes faster than people read, and a ranking hardware only
+# if it always does: adults read 238 words a minute (Brysbaert 2019, Journal of Memory and Language
+# 109), about 1.33 tokens a word.
 AUTO_TPOT_MS = 190.0
 _MOST_ALTERNATIVES = 6
 
@@ -77,6 +78,18 @@ class _Search:
         self.fallback: Evaluated | None = None
         self.closest: Evaluated | None = None
 
+    def tried(self, candidate: Candidate) -> Evaluated:
+        """Its numbers; only an outline where that shows that it does not carry the load."""
+        return self._completed(outline(candidate, self.facts, self.spec))
+
+    def with_fewer(self, found: Evaluated) -> Evaluated | None:
+        """The same with fewer requests at once, where that meets the targets."""
+        fewer = within_targets(found, self.facts)
+        return self._completed(fewer) if fewer else None
+
+    def _completed(self, found: Evaluated) -> Evaluated:
+        return complete(found, self.facts) if found.carries else found
+
     def wins(self, found: Evaluated) -> bool:
         """Whether it holds the load; otherwise it is kept as passed."""
         if _lacks_nothing(found, self.spec, self.facts):
@@ -91,7 +104,7 @@ class _Search:
             if self.closest is None or found.shortfall_gib < self.closest.shortfall_gib:
                 self.closest = found
             return
-        if self.fallback is None or _merit(found) > _merit(self.fallback):
+        if self.fallback is None or _is_better(found, self.fallback):
             self.fallback = found
 
     def alternatives(self, but: Evaluated | None = None) -> tuple[Alternative, ...]:
@@ -110,8 +123,10 @@ def _lacks_nothing(found: Evaluated, spec: Spec, facts: Facts) -> bool:
     return found.fits and found.carries and _lacks(found, spec, facts) is None
 
 
-def _merit(found: Evaluated) -> tuple[int, float]:
-    return (found.users_supported or 0, -found.typical_tpot_ms)
+def _is_better(one: Evaluated, other: Evaluated) -> bool:
+    """Whether it carries more users; as many, and faster."""
+    mine, theirs = one.users_supported or 0, other.users_supported or 0
+    return mine > theirs or (mine == theirs and one.typical_tpot_ms < other.typical_tpot_ms)
 
 
 def _reason(found: Evaluated, spec: Spec, facts: Facts) -> str:
@@ -128,24 +143,25 @@ def choose(facts: Facts, spec: Spec, pins: Resolved | None) -> Choice:
     """The first candidate that holds the load; else the best that fits; else none.
 
     Of one model every checkpoint and split is tried with all requests at once, then, where a latency
-    target was missed, with fewer at once while the others wait; only then the next model.
+    target was missed, with fewer at once while the others wait; only then the next model. With
+    `pins`, a lock's choice, the one that it names.
     """
     search = _Search(facts, spec)
     for _, group in groupby(candidates(facts, spec, pins), key=_engine_and_model):
-        slow = []
+        passed: list[Evaluated] = []
         for candidate in group:
             if candidate.illegal:
                 search.passed.append((candidate, None))
                 continue
-            found = evaluate(candidate, facts, spec, pins)
+            found = pinned(candidate, facts, spec, pins) if pins else search.tried(candidate)
             if (pins and found.fits) or search.wins(found):
                 return _chosen(found, search)
-            slow.append(found)
-        for found in [] if pins else slow:
-            fewer = within_targets(found, facts, spec)
+            passed.append(found)
+        for found in [] if pins else passed:
+            fewer = search.with_fewer(found)
             if fewer and search.wins(fewer):
                 return _chosen(fewer, search)
-    best = search.fallback
+    best = search.fallback and complete(search.fallback, facts)
     reason = _reason(best, spec, facts) if best else ""
     return Choice(best, search.alternatives(best), reason, search.closest)
 

@@ -64,50 +64,53 @@ def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits) -> Limits:
     return replace(limits, max_num_seqs=low)
 
 
-def _with_states(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
+def _with_states(
+    candidate: Candidate, facts: Facts, limits: Limits, own: Settings, mem: Memory
+) -> tuple[Limits, Memory]:
     """At most as many requests at once as a cache of recurrent states has blocks for.
 
-    Memory set aside for requests is cache that is missed, so the number is searched.
+    Memory set aside for requests is cache that is missed, so the number is searched. `mem` is that
+    of `limits`.
     """
 
-    def has_states(seqs: int) -> bool:
-        most = _memory(candidate, facts, replace(limits, max_num_seqs=seqs), own).most_requests
-        return most is None or seqs <= most
+    def has_states(seqs: int, found: Memory) -> bool:
+        return found.most_requests is None or seqs <= found.most_requests
 
+    if has_states(limits.max_num_seqs, mem):
+        return limits, mem
     low, high = 1, limits.max_num_seqs
-    if has_states(high):
-        return limits
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if has_states(middle) else (low, middle)
-    return replace(limits, max_num_seqs=low // _FEWEST * _FEWEST or low)
+        found = _memory(candidate, facts, replace(limits, max_num_seqs=middle), own)
+        low, high = (middle, high) if has_states(middle, found) else (low, middle)
+    fewer = replace(limits, max_num_seqs=low // _FEWEST * _FEWEST or low)
+    return fewer, _memory(candidate, facts, fewer, own)
 
 
-def _affordable(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
+def _affordable(
+    candidate: Candidate, facts: Facts, limits: Limits, own: Settings
+) -> tuple[Limits, Memory]:
     """Fewer requests at once where memory that is set aside for them keeps the model from fitting.
 
     Halved until it fits, at least _FEWEST; as they are where that does not help.
     """
-    sizing = SIZINGS[candidate.engine]
-
-    def fits(asked: Limits) -> bool:
-        mem = _memory(candidate, facts, asked, own)
-        return sizing.shortfall(mem, asked.context) <= 0
-
+    sizing, first = SIZINGS[candidate.engine], _memory(candidate, facts, limits, own)
     if sizing.reserves_slots or own.max_num_seqs:
-        return limits
-    if fits(limits):
-        return _with_states(candidate, facts, limits, own)
+        return limits, first
+    if sizing.shortfall(first, limits.context) <= 0:
+        return _with_states(candidate, facts, limits, own, first)
     fewest = replace(limits, max_num_seqs=_FEWEST)
-    if limits.max_num_seqs <= _FEWEST or not fits(fewest):
-        return limits
+    least = _memory(candidate, facts, fewest, own)
+    if limits.max_num_seqs <= _FEWEST or sizing.shortfall(least, limits.context) > 0:
+        return limits, first
     seqs = limits.max_num_seqs // 2
     while seqs > _FEWEST:
         fewer = replace(limits, max_num_seqs=seqs)
-        if fits(fewer):
-            return _with_states(candidate, facts, fewer, own)
+        mem = _memory(candidate, facts, fewer, own)
+        if sizing.shortfall(mem, fewer.context) <= 0:
+            return _with_states(candidate, facts, fewer, own, mem)
         seqs //= 2
-    return _with_states(candidate, facts, fewest, own)
+    return _with_states(candidate, facts, fewest, own, least)
 
 
 def _fitted(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
@@ -169,48 +172,74 @@ def _limits(
     return own.on(limits)
 
 
-def evaluate(
-    candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved | None, slots: int | None = None
-) -> Evaluated:
-    """Numbers of one legal candidate. Pure; about half a millisecond.
+def outline(candidate: Candidate, facts: Facts, spec: Spec, slots: int | None = None) -> Evaluated:
+    """What the candidate could carry at best: with the cache that it has before room for requests.
 
+    Costs a fraction of `evaluate`, and what does not carry the load here does not carry it there.
     `slots` is the most requests that one replica may run at once, for a latency target; more wait.
     """
-    sizing = SIZINGS[candidate.engine]
+    own = settings_of(candidate.engine, spec.engine_args)
+    limits, mem = _affordable(candidate, facts, _limits(candidate, facts, spec, None, 1), own)
+    lacking = SIZINGS[candidate.engine].shortfall(mem, limits.context)
+    if lacking > 0:
+        return Evaluated(candidate, limits, mem, lacking, spec, None)
+    widest = _limits(candidate, facts, spec, None, spec.load.users)
+    if slots:
+        widest = replace(widest, max_num_seqs=min(widest.max_num_seqs, slots))
+    if SIZINGS[candidate.engine].reserves_slots:
+        widest = _fit_slots(candidate, facts, widest)
+        mem = _memory(candidate, facts, widest, own)
+    loaded = LoadModel(facts, spec, candidate, mem, limits, slots=widest.max_num_seqs)
+    return Evaluated(candidate, widest, mem, lacking, spec, loaded)
+
+
+def complete(found: Evaluated, facts: Facts) -> Evaluated:
+    """An outline that fits with the limits that its load needs, and the memory that those take."""
+    candidate, spec, loaded = found.candidate, found.spec, found.loaded
+    if loaded is None:
+        return found
+    own = settings_of(candidate.engine, spec.engine_args)
+    limits = _limits(candidate, facts, spec, None, loaded.peak(spec.load.users))
+    limits = replace(limits, max_num_seqs=min(limits.max_num_seqs, found.limits.max_num_seqs))
+    if SIZINGS[candidate.engine].reserves_slots:
+        limits = _fit_slots(candidate, facts, limits)
+        mem = _memory(candidate, facts, limits, own)
+    else:
+        limits, mem = _affordable(candidate, facts, limits, own)
+    return _within(candidate, facts, spec, limits, mem)
+
+
+def pinned(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved) -> Evaluated:
+    """The candidate with a lock's limits."""
     own = settings_of(candidate.engine, spec.engine_args)
     limits = _limits(candidate, facts, spec, pins, 1)
-    if not pins:
-        limits = _affordable(candidate, facts, limits, own)
-        mem = _memory(candidate, facts, limits, own)
-        lacking = sizing.shortfall(mem, limits.context)
-        if lacking > 0:
-            return Evaluated(candidate, limits, mem, lacking, spec, None)
-        first = LoadModel(facts, spec, candidate, mem, limits, slots=slots)
-        limits = _limits(candidate, facts, spec, pins, first.peak(spec.load.users))
-        if slots:
-            limits = replace(limits, max_num_seqs=min(limits.max_num_seqs, slots))
-        if sizing.reserves_slots:
-            limits = _fit_slots(candidate, facts, limits)
-        else:
-            limits = _affordable(candidate, facts, limits, own)
-    mem = _memory(candidate, facts, limits, own)
-    lacking = sizing.shortfall(mem, limits.context)
-    # From here on nothing but the limits counts, so that a lock's give the same numbers again.
+    return _within(candidate, facts, spec, limits, _memory(candidate, facts, limits, own))
+
+
+def _within(
+    candidate: Candidate, facts: Facts, spec: Spec, limits: Limits, mem: Memory
+) -> Evaluated:
+    """The numbers with these limits; nothing else counts, so that a lock's give the same again."""
+    lacking = SIZINGS[candidate.engine].shortfall(mem, limits.context)
     loaded = LoadModel(facts, spec, candidate, mem, limits, slots=limits.max_num_seqs)
     return Evaluated(candidate, limits, mem, lacking, spec, loaded)
 
 
-def within_targets(found: Evaluated, facts: Facts, spec: Spec) -> Evaluated | None:
-    """The same candidate with so few requests at once that the targets hold; the others wait.
+def within_targets(found: Evaluated, facts: Facts) -> Evaluated | None:
+    """The outline with so few requests at once that the targets hold; the others wait.
 
-    None where one request alone misses them, or where the user set the number.
+    None where one request alone misses them, where only the cache bounds what runs, or where the
+    user set the number.
     """
-    loaded = found.loaded
-    own = settings_of(found.candidate.engine, spec.engine_args)
-    if loaded is None or own.max_num_seqs or not loaded.targets or not loaded.meets_targets(1):
+    loaded, spec, candidate = found.loaded, found.spec, found.candidate
+    own = settings_of(candidate.engine, spec.engine_args)
+    if loaded is None or own.max_num_seqs or not loaded.targets:
         return None
-    low, high = 1, found.limits.max_num_seqs + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if loaded.meets_targets(middle * loaded.data) else (low, middle)
-    return evaluate(found.candidate, facts, spec, None, low)
+    most = loaded.most_running(found.capacity)
+    slots = most // loaded.data
+    if not slots or most >= found.capacity:
+        return None
+    if SIZINGS[candidate.engine].reserves_slots:
+        return outline(candidate, facts, spec, slots)
+    limits = replace(found.limits, max_num_seqs=slots)
+    return replace(found, limits=limits, loaded=loaded.with_slots(slots))

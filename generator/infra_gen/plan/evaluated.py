@@ -44,7 +44,9 @@ class Evaluated:
     @property
     def speed_known(self) -> bool:
         """Whether there is a speed constant for this machine."""
-        return self.loaded is not None and self.loaded.residence_s(1) is not None
+        return (
+            self.loaded is not None and self.loaded.residence_s(max(1, self.capacity)) is not None
+        )
 
     @cached_property
     def users_supported(self) -> int | None:
@@ -53,7 +55,7 @@ class Evaluated:
             return 0
         if not self.speed_known:
             return None
-        return self.loaded.users_supported(self.capacity, self.spec.load.users)
+        return self.loaded.users_supported(self.capacity)
 
     @cached_property
     def peak(self) -> int:

@@ -92,13 +92,24 @@ def users_at(concurrency: int, workload: Workload, residence_s: float, limit: in
     low = min(concurrency, limit)
     # On average as many are busy as may be at the peak: that is too many users.
     high = min(limit, math.ceil(concurrency / probability)) + 1
+    step = 1
+    middle = _normal_users(concurrency, probability)  # near the answer: widen from there
     while high - low > 1:
-        middle = (low + high) // 2
+        if not low < middle < high:
+            middle = (low + high) // 2
         if busy_p95(middle, probability) <= concurrency:
-            low = middle
+            low, middle = middle, middle + step
         else:
-            high = middle
+            high, middle = middle, middle - step
+        step *= 2
     return low
+
+
+def _normal_users(concurrency: int, probability: float) -> int:
+    """Users of whom `concurrency` are busy at the peak, if the number busy were normal."""
+    spread = probability * (1 - probability)
+    root = math.sqrt(_Z95**2 * spread + 4 * probability * concurrency) - _Z95 * math.sqrt(spread)
+    return round((root / (2 * probability)) ** 2)
 
 
 def users_on_average(running: int, workload: Workload, residence_s: float, limit: int) -> int:

@@ -216,14 +216,15 @@ def make_plan(
     _check_target(facts)
     _check_engine(spec, facts)
     check_wishes(facts, spec)
-    choice = choose(facts, _of_one_node(spec, facts), pins)
+    share = _of_one_node(spec, facts)
+    choice = choose(facts, share, pins)
     if choice.best is None:
-        raise _refuse(facts, spec, choice, (*other_hardware(), *smaller_model(spec, everything)))
+        raise _refuse(facts, spec, choice, (*other_hardware(), *smaller_model(share, everything)))
     plan = _assemble(choice.best, choice, facts, spec)
     plan = replace(plan, decisions=decisions_of(plan, facts, spec, choice.reason))
     if pins or choice.best.carries:
         return plan
-    return replace(plan, nearest=(*other_hardware(), *smaller_model(spec, everything)))
+    return replace(plan, nearest=(*other_hardware(), *smaller_model(share, everything)))
 
 
 def _check_target(facts: Facts) -> None:

@@ -105,7 +105,19 @@ def _context(plan: Plan, facts: Facts, spec: Spec) -> Decision:
     )  # fmt: skip
 
 
-def _concurrency(plan: Plan, facts: Facts) -> Decision:
+def _bound(plan: Plan, spec: Spec) -> str:
+    """What keeps more requests from running at once."""
+    wanted, performance = spec.load, plan.performance
+    for target, met, name in (
+        (wanted.tpot_ms, performance.meets_tpot, "a token"),
+        (wanted.ttft_ms, performance.meets_ttft, "to the first token"),
+    ):
+        if target is not None and met:
+            return f"more at once would take longer than {target:g} ms {name}"
+    return "memory or the engine holds no more at once"
+
+
+def _concurrency(plan: Plan, facts: Facts, spec: Spec) -> Decision:
     if not facts.load_stated:
         why = f"no number of users was given: what {plan.engine} takes by itself on this device"
         return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")
@@ -122,7 +134,7 @@ def _concurrency(plan: Plan, facts: Facts) -> Decision:
     if plan.engine == "vllm":
         why += "; the limit is that in steps of eight, at most vLLM's own default for the device"
     if plan.limits.max_num_seqs * plan.parallelism.data < peak:
-        why += "; memory holds no more at full context, so further requests wait"
+        why += f"; {_bound(plan, spec)}, so further requests wait"
     return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")
 
 
@@ -179,7 +191,7 @@ def decisions_of(plan: Plan, facts: Facts, spec: Spec, reason: str) -> tuple[Dec
         _quantization(plan, spec, reason),
         _parallelism(plan),
         _context(plan, facts, spec),
-        _concurrency(plan, facts),
+        _concurrency(plan, facts, spec),
         _memory(plan),
         *_fraction(plan),
         *_times(plan),

@@ -8,111 +8,65 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Literal
 
 from infra_gen.model.facts import Facts
 from infra_gen.model.offer import Offer, shape_of
 from infra_gen.model.plan import GIB, Machine
 from infra_gen.model.spec import Spec
-from infra_gen.plan.candidates import candidates
+from infra_gen.plan.candidates import engine_order, smallest_bytes
 from infra_gen.plan.choose import choose
 from infra_gen.plan.evaluated import Evaluated
-from infra_gen.plan.weights import loaded_bytes
+from infra_gen.plan.places import Groups, Missed, Placed, Ranking, Why, key_of, miss_order, order
 
 MOST_MACHINES = 16
-# The planned memory of vLLM never holds more than what is visible; a tenth is for what loading drops.
-_LEAST_SHARE = 0.9
+_ELSEWHERE = "the target does not run on it"
 
 FactsOf = Callable[[Machine], Facts | None]
-Why = Literal["memory", "load", "no plan"]
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Hardware that carries the load: `machines` equal ones, each as `found` plans it."""
-
-    offer: Offer
-    machines: int
-    found: Evaluated
-
-    @property
-    def devices(self) -> int:
-        """Devices of all machines."""
-        return self.machines * self.offer.machine.devices
-
-    @property
-    def price_per_hour(self) -> float | None:
-        """What an hour of all machines costs."""
-        one = self.offer.price_per_hour
-        return None if one is None else one * self.machines
-
-    @property
-    def users_supported(self) -> int | None:
-        """The most users of all machines together."""
-        one = self.found.users_supported
-        return None if one is None else one * self.machines
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Hardware that does not carry the load, the largest machine of its kind."""
-
-    offer: Offer
-    why: Why
-    told: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """What carries the load, best first, and what does not."""
-
-    placed: tuple[Placed, ...]
-    missed: tuple[Missed, ...]
-
-
-def order(placed: Placed) -> tuple[bool, float, int, int, float, float, str]:
-    """The place in a ranking, smallest first.
-
-    With prices the price of an hour; without, or where equal: fewer devices, fewer machines, less
-    memory, less bandwidth, the name. What has no price comes after what has one.
-    """
-    machine, price = placed.offer.machine, placed.price_per_hour
-    size = _size(placed.offer)
-    return price is None, price or 0.0, placed.devices, placed.machines, *size[1:], machine.id
-
-
-def _size(offer: Offer) -> tuple[int, float, float]:
-    machine = offer.machine
-    return machine.devices, machine.visible_gib * machine.devices, machine.bandwidth_gb_s
 
 
 class Search:
     """Plans machines for one load; of machines that plan alike only the first one.
 
     `facts_of` gives the facts for a machine, None where the target does not run on it.
+    `most_devices` bounds the devices of several machines together.
     """
 
-    def __init__(self, facts_of: FactsOf, spec: Spec) -> None:
+    def __init__(self, facts_of: FactsOf, spec: Spec, most_devices: int | None = None) -> None:
         """Keep the question; nothing is planned yet."""
-        self._facts_of, self._spec = facts_of, spec
+        self._facts_of, self._spec, self._most_devices = facts_of, spec, most_devices
         self._known: dict[tuple[Machine, int], Evaluated | tuple[Why, str]] = {}
+        self._least: dict[str, int | None] = {}
 
-    def rank(self, offers: Iterable[Offer]) -> Ranking:
-        """All offers tried; one place for each group."""
+    def rank(self, offers: Iterable[Offer], limit: int | None = None) -> Ranking:
+        """The first `limit` places, null: all; each group has one.
+
+        Offers are tried in the order of their places, so the search ends when enough are found:
+        what was not tried by then is neither placed nor missed.
+        """
         placed: list[Placed] = []
         missed: list[Missed] = []
-        ordered = sorted(offers, key=lambda o: (o.group, o.machine.devices))
-        for _, group in groupby(ordered, key=lambda o: o.group):
-            found = self.place(tuple(group))
-            (placed if isinstance(found, Placed) else missed).append(found)  # type: ignore[arg-type]
-        missed.sort(key=lambda miss: (_WHYS.index(miss.why), _size(miss.offer), miss.offer.group))
-        return Ranking(tuple(sorted(placed, key=order)), tuple(missed))
+        groups = Groups(offers)
+        for offer in groups.in_order:
+            if limit is not None and sum(order(p) < key_of(offer) for p in placed) >= limit:
+                break
+            if groups.settled(offer):
+                continue
+            found = self._planned(offer, self._spec)
+            if isinstance(found, Evaluated) and found.carries:
+                placed.append(Placed(offer, 1, found))
+                groups.settle(offer)
+            elif groups.is_last(offer):
+                shared = self.place(groups.of(offer))
+                (placed if isinstance(shared, Placed) else missed).append(shared)  # type: ignore[arg-type]
+        missed.sort(key=miss_order)
+        return Ranking(tuple(sorted(placed, key=order)[:limit]), tuple(missed))
 
     def first(self, offers: Iterable[Offer]) -> Placed | None:
-        """The first, in the order of a ranking without prices, of which one machine is enough."""
-        for offer in sorted(offers, key=lambda o: (*_size(o), o.machine.id)):
+        """The first, in the order of a ranking without prices, of which one machine is enough.
+
+        What has a price comes first.
+        """
+        for offer in Groups(offers).in_order:
             found = self._planned(offer, self._spec)
             if isinstance(found, Evaluated) and found.carries:
                 return Placed(offer, 1, found)
@@ -130,11 +84,12 @@ class Search:
                 if found.carries:
                     return Placed(offer, 1, found)
                 tried.append((offer, found))
-        shared = [p for offer, found in tried if (p := self._several(offer, found))]
-        if shared:
-            return min(shared, key=order)
+        for offer, machines in self._guesses(tried):
+            shared = self._several(offer, machines)
+            if shared:
+                return shared
         if tried:
-            return _overloaded(*tried[-1], self._spec)
+            return self._overloaded(*max(tried, key=lambda pair: pair[1].users_supported or 0))
         why, told = self._refused(group[-1])
         return Missed(group[-1], why, told)
 
@@ -145,55 +100,69 @@ class Search:
     def _planned(self, offer: Offer, spec: Spec) -> Evaluated | tuple[Why, str]:
         key = shape_of(offer.machine), spec.load.users
         if key not in self._known:
-            self._known[key] = _plan(self._facts_of(offer.machine), spec)
-        return self._known[key]
+            facts = self._facts_of(offer.machine)
+            self._known[key] = ("no plan", _ELSEWHERE) if facts is None else self._plan(facts, spec)
+        found, host = self._known[key], offer.machine.host_memory_gib
+        if isinstance(found, Evaluated) and host is not None:
+            needed = found.memory.host_needed_gib
+            if needed > host:
+                return "memory", f"{host:g} GiB of RAM, {needed:.0f} are needed to load the model"
+        return found
 
-    def _several(self, offer: Offer, one: Evaluated) -> Placed | None:
-        """The fewest machines that share the load evenly, or None."""
+    def _plan(self, facts: Facts, spec: Spec) -> Evaluated | tuple[Why, str]:
+        """What is planned for one machine, or why it does not hold the model."""
+        lacking = self._lacking_gib(facts)
+        if lacking > 0:
+            return "memory", f"{lacking:.1f} GiB short for the weights alone"
+        choice = choose(facts, spec, None)
+        best, closest = choice.best, choice.closest
+        if best is not None:
+            return best if best.speed_known else ("no plan", "its speed is not known")
+        if closest is not None:
+            return "memory", f"{closest.shortfall_gib:.1f} GiB short per device"
+        return "no plan", "no engine loads the model there"
+
+    def _lacking_gib(self, facts: Facts) -> float:
+        """GiB by which the smallest weights exceed all memory; what needs no planning to be seen."""
+        machine, sizes = facts.machine, []
+        for engine in engine_order(self._spec, machine, None):
+            if engine not in self._least:
+                self._least[engine] = smallest_bytes(facts, self._spec, engine)
+            size = self._least[engine]
+            if size is not None:
+                sizes.append(size / GIB)
+        return min(sizes, default=0.0) - machine.visible_gib * machine.devices
+
+    def _guesses(self, tried: Sequence[tuple[Offer, Evaluated]]) -> list[tuple[Offer, int]]:
+        """How many of each offer may be enough by what one carries; in the order of their places."""
         users = self._spec.load.users
-        if not one.users_supported:
-            return None
-        # What one carries was found with all users asking; for its share it may be a little more.
-        guess = math.ceil(users / one.users_supported)
-        for machines in range(max(2, guess - 1), min(guess + 1, MOST_MACHINES) + 1):
+        found = [
+            (o, max(2, math.ceil(users / n))) for o, one in tried if (n := one.users_supported)
+        ]
+        return sorted(found, key=lambda guess: key_of(*guess))
+
+    def _several(self, offer: Offer, guess: int) -> Placed | None:
+        """So many machines that share the load evenly, or one more; None where that is too little."""
+        most = self._most_machines(offer)
+        for machines in range(guess, min(guess + 1, most) + 1):
             found = self._planned(offer, _shared(self._spec, machines))
             if isinstance(found, Evaluated) and found.carries:
                 return Placed(offer, machines, found)
         return None
 
+    def _overloaded(self, offer: Offer, found: Evaluated) -> Missed:
+        """Why what holds the model does not carry the load, and several of it neither."""
+        carried, users = found.users_supported or 0, self._spec.load.users
+        if not carried:
+            return Missed(offer, "load", _alone(found))
+        machines = math.ceil(users / carried)
+        told = f"carries {carried} of {users} users, about {machines} machines would do"
+        return Missed(offer, "load", told, carried)
 
-_WHYS: tuple[Why, ...] = ("load", "memory", "no plan")
-
-
-def _plan(facts: Facts | None, spec: Spec) -> Evaluated | tuple[Why, str]:
-    """What is planned for one machine, or why it does not hold the model."""
-    if facts is None:
-        return "no plan", "the target does not run on it"
-    lacking = _lacking_gib(facts, spec)
-    if lacking is None:
-        return "no plan", "no engine loads the model there"
-    if lacking > 0:
-        return "memory", f"{lacking:.1f} GiB short for the weights alone"
-    choice = choose(facts, spec, None)
-    best, closest = choice.best, choice.closest
-    if best is not None:
-        return best if best.speed_known else ("no plan", "its speed is not known")
-    if closest is not None:
-        return "memory", f"{closest.shortfall_gib:.1f} GiB short per device"
-    return "no plan", "no engine loads the model there"
-
-
-def _lacking_gib(facts: Facts, spec: Spec) -> float | None:
-    """GiB by which the smallest checkpoint exceeds all memory; None where nothing loads any."""
-    sizes = [
-        min(c.weights.bytes, loaded_bytes(c.model.preset, c.weights))
-        for c in candidates(facts, spec, None)
-        if not c.illegal
-    ]
-    if not sizes:
-        return None
-    machine = facts.machine
-    return min(sizes) * _LEAST_SHARE / GIB - machine.visible_gib * machine.devices
+    def _most_machines(self, offer: Offer) -> int:
+        if self._most_devices is None:
+            return MOST_MACHINES
+        return min(MOST_MACHINES, self._most_devices // offer.machine.devices)
 
 
 def _shared(spec: Spec, machines: int) -> Spec:
@@ -201,13 +170,9 @@ def _shared(spec: Spec, machines: int) -> Spec:
     return spec.model_copy(update={"load": spec.load.model_copy(update={"users": users})})
 
 
-def _overloaded(offer: Offer, found: Evaluated, spec: Spec) -> Missed:
-    carried = found.users_supported or 0
-    if carried:
-        told = f"carries {carried} of {spec.load.users} users, {MOST_MACHINES} of it too few"
-        return Missed(offer, "load", told)
+def _alone(found: Evaluated) -> str:
     point = found.loaded.point(1) if found.loaded else None
     told = "one request alone misses the target"
     if point and point.tpot_ms and point.ttft_ms:
         told += f": {point.ttft_ms:.0f} ms to the first token, {point.tpot_ms:.1f} ms a token"
-    return Missed(offer, "load", told)
+    return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import replace
 
 from infra_gen.model.facts import Facts
@@ -101,6 +102,7 @@ class LoadModel:
         self.spec = spec
         self.slots = slots
         self._residence: dict[int, float | None] = {}
+        self._most: dict[int, int] = {}
 
     def _running(self, concurrency: int) -> int:
         return concurrency if self.slots is None else min(concurrency, self.slots)
@@ -145,12 +147,9 @@ class LoadModel:
     def _point(self, concurrency: int, tokens_in: int, tokens_out: int) -> Point:
         running = self._running(concurrency)
         found = self.speed.point(running, tokens_in, tokens_out)
-        if running == concurrency:
-            return found
-        served, waiting = self._replica_s(running), self._replica_s(concurrency)
-        first = found.ttft_ms
-        if first is not None and served is not None and waiting is not None:
-            first += (waiting - served) * 1e3
+        if running == concurrency or found.ttft_ms is None:
+            return replace(found, concurrency=concurrency)
+        first = found.ttft_ms + self._waiting_ms(concurrency)
         return replace(found, concurrency=concurrency, ttft_ms=first)
 
     def capacity(self, limits: Limits, mem: Memory) -> int:
@@ -168,46 +167,85 @@ class LoadModel:
         return bool(self.spec.load.ttft_ms or self.spec.load.tpot_ms)
 
     def meets_targets(self, concurrency: int) -> bool:
-        """Whether the targets that the user wrote hold at this load over all replicas."""
-        if not self.targets:
-            return True
-        point, wanted = self.point(math.ceil(concurrency / self.data)), self.spec.load
-        ttft_ok = not wanted.ttft_ms or (point.ttft_ms or math.inf) <= wanted.ttft_ms
-        return ttft_ok and (not wanted.tpot_ms or (point.tpot_ms or math.inf) <= wanted.tpot_ms)
+        """Whether the targets that the user wrote hold with so many requests on one replica."""
+        wanted, workload = self.spec.load, self.workload
+        ttft, tpot = self.speed.times_ms(
+            self._running(concurrency), workload.input_tokens.low, workload.output_tokens.low
+        )
+        if wanted.ttft_ms and (ttft or math.inf) + self._waiting_ms(concurrency) > wanted.ttft_ms:
+            return False
+        return not wanted.tpot_ms or (tpot or math.inf) <= wanted.tpot_ms
+
+    def _waiting_ms(self, concurrency: int) -> float:
+        """How long a request waits for a slot with so many on one replica; 0 where not known."""
+        running = self._running(concurrency)
+        if running == concurrency:
+            return 0.0
+        served, all_of_it = self._replica_s(running), self._replica_s(concurrency)
+        return 0.0 if served is None or all_of_it is None else (all_of_it - served) * 1e3
+
+    def with_slots(self, slots: int) -> LoadModel:
+        """The same with so many slots; what was timed is kept."""
+        found = copy(self)
+        found.slots, found._most = slots, {}
+        return found
 
     def carries(self, users: int, capacity: int) -> bool:
         """Whether so many users have cache at their peak, and the targets hold then.
 
         Without targets nobody may wait. With them bursts may: the waiting counts for the first
-        token, on average there is a place for each, and never do more wait than run.
+        token, on average there is a place for each, and never do more wait than run. What holds is
+        looked for at the largest load that does: more running requests never serve fewer users.
         """
-        most = self._most_at_once(capacity)
-        peak = self.peak(users)
-        waits = peak > capacity and self.typical(users) > capacity
-        return peak <= most and not waits and self.meets_targets(peak)
+        most = self.most_running(capacity)
+        residence = self.residence_s(most) if most else None
+        if not residence or users > self._on_average(most, capacity, residence):
+            return False
+        # While few run they end sooner, so the peak is at most what the slowest request makes it;
+        # and where on average more are busy than may be, the peak is above that anyway.
+        busy = residence / (residence + (self.workload.think_s.value or 0.0))
+        if load.busy_p95(users, busy) <= most:
+            return True
+        return users * busy <= most and self.peak(users) <= most
 
-    def _most_at_once(self, capacity: int) -> int:
-        return capacity * _QUEUED if self.targets else capacity
-
-    def users_supported(self, capacity: int, asked: int) -> int:
-        """The largest number of users that is carried; `asked` is tried too.
-
-        Found from the largest load that is carried: more running requests never serve fewer users.
-        """
-        carried = asked if self.carries(asked, capacity) else 0
-        best = self._most_running(capacity)
-        residence = self.residence_s(best) if best else None
+    def users_supported(self, capacity: int) -> int:
+        """The largest number of users that is carried."""
+        most = self.most_running(capacity)
+        residence = self.residence_s(most) if most else None
         if not residence:
-            return carried
-        users = load.users_at(best, self.workload, residence, _MOST_USERS)
-        if best > capacity:  # some wait at the peak: on average none may
-            full = self.residence_s(capacity) or residence
-            users = min(users, load.users_on_average(capacity, self.workload, full, _MOST_USERS))
-        return max(carried, users)
+            return 0
+        low = load.users_at(most, self.workload, residence, _MOST_USERS)
+        bound = min(_MOST_USERS, self._on_average(most, capacity, residence))
+        if low >= bound:
+            return bound
+        high = bound + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.carries(middle, capacity) else (low, middle)
+        return low
 
-    def _most_running(self, capacity: int) -> int:
+    def _on_average(self, most: int, capacity: int, residence_s: float) -> int:
+        """Users of whom none waits on average, where some do at the peak of `most` requests."""
+        if most <= capacity:
+            return _MOST_USERS
+        full = self.residence_s(capacity) or residence_s
+        return load.users_on_average(capacity, self.workload, full, _MOST_USERS)
+
+    def most_running(self, capacity: int) -> int:
         """The largest number of requests in the system at which everything holds."""
-        low, high = 0, self._most_at_once(capacity) + 1
+        if not self.targets:
+            return capacity
+        if capacity not in self._most:
+            self._most[capacity] = self.data * self._most_of_one(capacity // self.data * _QUEUED)
+        return self._most[capacity]
+
+    def _most_of_one(self, bound: int) -> int:
+        """The same for one replica, at most `bound`."""
+        if not bound or not self.meets_targets(1):
+            return 0
+        if self.meets_targets(bound):
+            return bound
+        low, high = 1, bound
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self.meets_targets(middle) else (low, middle)

@@ -156,6 +156,20 @@ class SpeedModel:
             output_tokens_per_s=None if not tpot else 1e3 * running / tpot,
         )
 
+    def times_ms(
+        self, concurrency: int, input_tokens: int, output_tokens: int
+    ) -> tuple[float | None, float | None]:
+        """Time to the first token and per token as in `point`, without what else a point has."""
+        if not self.writes:
+            return self.prefill_ms(concurrency, input_tokens), None
+        engine = self._engine
+        if engine is None:
+            return None, None
+        tpot = engine.per_token_s(concurrency, input_tokens, output_tokens) * 1e3
+        if not engine.limits.compute:
+            return None, tpot
+        return engine.first_token_s(concurrency, input_tokens, output_tokens) * 1e3, tpot
+
     def _reading(self, concurrency: int, input_tokens: int) -> Point:
         together = self.prefill_ms(concurrency, input_tokens)
         return Point(
