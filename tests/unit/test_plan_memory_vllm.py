@@ -23,7 +23,7 @@ from infra_gen.plan.sizing import (
     vllm_memory_peak,
 )
 from infra_gen.plan.sizing.vllm_memory_release import Release, batch_default, release_of
-from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
+from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings
 
 MIB = 2**20
 CALIBRATION = store.calibration()
@@ -328,8 +328,7 @@ class TestSettings:
     LIMITS = Limits(4096, 256, 2048, 0.9, "auto")
 
     def test_user_flags_replace_planned_numbers(self) -> None:
-        own = settings_of(
-            "vllm",
+        own = settings(
             {
                 "--max-num-seqs": "64",
                 "--max_num_batched_tokens": 4096,
@@ -348,11 +347,11 @@ class TestSettings:
 
     @pytest.mark.parametrize("value", ["auto", "-1", "many", ""])
     def test_what_cannot_be_read_is_left_alone(self, value: str) -> None:
-        own = settings_of("vllm", {"--max-model-len": value, "--gpu-memory-utilization": value})
+        own = settings({"--max-model-len": value, "--gpu-memory-utilization": value})
         assert own == Settings()
 
     def test_other_engines_have_other_flags(self) -> None:
-        assert settings_of("llama.cpp", {"--max-num-seqs": "64"}) == Settings()
+        assert settings({"--ctx-size": "64"}) == Settings()
         assert Settings().on(self.LIMITS) == self.LIMITS
 
 

@@ -175,8 +175,28 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """What of a model stays in host memory, in llama.cpp's own words.
+
+    `gpu_layers`: layers on devices, the output layer counted as one; None for all. `cpu_moe_layers`:
+    first layers whose experts stay on the CPU.
+    """
+
+    gpu_layers: int | None = None
+    cpu_moe_layers: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is on devices."""
+        return self.gpu_layers is None and not self.cpu_moe_layers
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """The engine's own limits; the deployed ones are these and no others."""
+    """The engine's own limits; the deployed ones are these and no others.
+
+    `ubatch`: tokens that llama.cpp works on at once, None for other engines.
+    """
 
     context: int
     max_num_seqs: int
@@ -184,6 +204,8 @@ class Limits:
     memory_fraction: float | None
     kv_cache_dtype: str
     threads: int | None = None
+    ubatch: int | None = None
+    placement: Placement = Placement()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Machine, Parallelism, Weights
+from infra_gen.model.plan import Machine, Parallelism, Placement, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import quantization
+from infra_gen.plan.sizing.contract import Settings
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
 from infra_gen.plan.weights import checkpoint_weights, computed_bytes
 
 
@@ -31,6 +31,7 @@ class Candidate:
     weights: Weights
     parallelism: Parallelism
     illegal: str | None = None
+    placement: Placement = field(default_factory=Placement)
 
 
 def engine_order(spec: Spec, machine: Machine, pins: Resolved | None) -> tuple[str, ...]:
@@ -203,7 +204,7 @@ def _of_model(
     facts: Facts, spec: Spec, pins: Resolved | None, model: ModelFacts, engine: str
 ) -> Iterator[Candidate]:
     info, machine, sizing = facts.engines[engine], facts.machine, SIZINGS[engine]
-    own = settings_of(engine, spec.engine_args)
+    own = sizing.settings(spec.engine_args)
     general = (
         info.unavailable(machine, facts.target.runtime)
         or _reach_problem(info, model.preset)
@@ -220,4 +221,9 @@ def _of_model(
         pinned = replace(weights, revision=pins.revision) if pins else weights
         splits = sizing.splits(model.preset.architecture, weights.quantization, machine, tensor)
         for parallelism, illegal in splits:
-            yield Candidate(engine, model, pinned, parallelism, problem or illegal)
+            split = own.on_split(parallelism)
+            yield Candidate(engine, model, pinned, split, problem or illegal, _placement(pins))
+
+
+def _placement(pins: Resolved | None) -> Placement:
+    return Placement(pins.gpu_layers, pins.cpu_moe_layers) if pins else Placement()

@@ -13,9 +13,8 @@ from infra_gen.model.spec import Spec
 from infra_gen.plan import load
 from infra_gen.plan.candidates import Candidate
 from infra_gen.plan.memory import Shape
-from infra_gen.plan.sizing.contract import Ask
+from infra_gen.plan.sizing.contract import Ask, Settings
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
 from infra_gen.plan.under_load import LoadModel
 from infra_gen.plan.weights import loaded_bytes
 
@@ -50,23 +49,21 @@ def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -
         max_num_batched_tokens=limits.max_num_batched_tokens,
         kv_dtype=limits.kv_cache_dtype,
         expert_parallel=split.expert,
-        # What is embedded must fit one micro-batch; generation prefills in small ones.
-        ubatch=None if facts.workload.task == "generate" else limits.max_num_batched_tokens,
+        ubatch=limits.ubatch,
         quantization=held.quantization,
         version=facts.engines[candidate.engine].version,
         fraction=limits.memory_fraction,
-        eager=own.eager,
-        prefix_cache=own.prefix_cache,
+        placement=limits.placement,
     )
-    arch = candidate.model.preset.architecture
-    return SIZINGS[candidate.engine].memory_of(facts.machine, arch, shape, facts.calibration)
+    arch, sizing = candidate.model.preset.architecture, SIZINGS[candidate.engine]
+    return sizing.memory_of(facts.machine, arch, own.on_shape(shape), facts.calibration)
 
 
-def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits) -> Limits:
+def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
     """Every slot is reserved at start: take as many as memory holds, at least one."""
     slots = limits.max_num_seqs
-    while slots > 1:
-        mem = _memory(candidate, facts, replace(limits, max_num_seqs=slots), Settings())
+    while slots > 1 and not own.fixed_requests:
+        mem = _memory(candidate, facts, replace(limits, max_num_seqs=slots), own)
         if mem.headroom_gib >= 0:
             break
         slots -= 1
@@ -79,7 +76,7 @@ def _affordable(candidate: Candidate, facts: Facts, limits: Limits, own: Setting
     Halved until it fits, at least _FEWEST; as they are where that does not help.
     """
     sizing, seqs = SIZINGS[candidate.engine], limits.max_num_seqs
-    while not sizing.reserves_slots and not own.max_num_seqs:
+    while not sizing.reserves_slots and not own.fixed_requests:
         fewer = replace(limits, max_num_seqs=seqs)
         mem = _memory(candidate, facts, fewer, own)
         if sizing.shortfall(mem, limits.context) <= 0:
@@ -115,7 +112,8 @@ def _limits(
             requests=requests,
         )
     )
-    own = settings_of(candidate.engine, spec.engine_args)
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
+    limits = replace(limits, placement=candidate.placement)
     if not pins:
         return own.on(limits)
     limits = replace(
@@ -131,7 +129,7 @@ def _limits(
 def evaluate(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved | None) -> Evaluated:
     """Numbers of one legal candidate. Pure; about a millisecond."""
     sizing = SIZINGS[candidate.engine]
-    own = settings_of(candidate.engine, spec.engine_args)
+    own = sizing.settings(spec.engine_args)
     probe = _limits(candidate, facts, spec, pins, 1)
     if not pins:
         probe = _affordable(candidate, facts, probe, own)
@@ -144,7 +142,7 @@ def evaluate(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved | No
     peak = loaded.peak(spec.load.users)
     limits = _limits(candidate, facts, spec, pins, peak)
     if sizing.reserves_slots and not pins:
-        limits = _fit_slots(candidate, facts, limits)
+        limits = _fit_slots(candidate, facts, limits, own)
     elif not pins:
         limits = _affordable(candidate, facts, limits, own)
     mem = _memory(candidate, facts, limits, own)

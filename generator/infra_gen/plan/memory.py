@@ -9,12 +9,13 @@ TGI:       kv = fraction x visible - weights - activation - runtime - graphs    
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import GIB, Machine, Memory
+from infra_gen.model.plan import GIB, Machine, Memory, Placement
 from infra_gen.plan import kv_cache
+from infra_gen.plan.sizing.llamacpp_layout import Layout
 
 UBATCH = 512  # llama.cpp's default --ubatch-size, set explicitly in the launch
 
@@ -25,7 +26,7 @@ class Shape:
 
     `version`: the engine's, None for the newest. `fraction`: the share of visible memory that is
     planned, None for the engine's default. `eager`: no CUDA graphs and no compilation.
-    `prefix_cache`: None for the engine's default.
+    `prefix_cache`: None for the engine's default. `placement` and `layout` are llama.cpp's.
     """
 
     weight_bytes: int
@@ -42,6 +43,8 @@ class Shape:
     fraction: float | None = None
     eager: bool = False
     prefix_cache: bool | None = None
+    placement: Placement = field(default_factory=Placement)
+    layout: Layout = field(default_factory=Layout)
 
 
 def _free_fraction(machine: Machine, calibration: Calibration) -> float:

@@ -18,7 +18,6 @@ from infra_gen.plan.choose import Choice, choose, nearest_plans
 from infra_gen.plan.evaluate import Evaluated
 from infra_gen.plan.reasons import decisions_of, other_version
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import settings_of
 
 _DRAIN_BOUNDS_S = (30, 300)
 _STOP_SLACK_S = 15
@@ -143,17 +142,18 @@ def _no_checkpoint(facts: Facts, spec: Spec) -> UsageError:
 def _overruled(spec: Spec, info: EngineInfo) -> list[str]:
     """The user's flags that replace a planned number and that the plan does not know: they win."""
     planned = [info.table.flag(name) for name in info.facts.knobs.planned]
-    counted = settings_of(info.name, spec.engine_args).names
+    own = SIZINGS[info.name].settings(spec.engine_args)
     mine = []
     for name in spec.engine_args:
-        if name in counted:
+        if name in own.names:
             continue
         flag = info.table.flag(name if name.startswith("-") else f"--{name}")
         if flag is not None and flag in planned:
             mine.append(name.lstrip("-"))
-    return [
+    said = [
         f"engine_args sets {name}: the numbers here are those without it" for name in sorted(mine)
     ]
+    return [*said, *own.warnings]
 
 
 def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> InfraGenError:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from infra_gen.model.plan import Limits
+from infra_gen.model.plan import Limits, Parallelism
 from infra_gen.plan.kv_cache import KV_ELEMENT_BYTES
+from infra_gen.plan.memory import Shape
 
 Value = str | int | float | bool
 _THOUSANDS = {"": 1, "k": 1000, "K": 1024, "m": 1000**2, "M": 1024**2}
@@ -30,6 +31,21 @@ class Settings:
     eager: bool = False
     prefix_cache: bool | None = None
     names: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+    placed: bool = False
+
+    @property
+    def fixed_requests(self) -> bool:
+        """Whether the user said how many requests run at once."""
+        return self.max_num_seqs is not None
+
+    def on_shape(self, shape: Shape) -> Shape:
+        """The shape with the user's switches."""
+        return replace(shape, eager=self.eager, prefix_cache=self.prefix_cache)
+
+    def on_split(self, split: Parallelism) -> Parallelism:
+        """As planned: `tensor` fixes the choice before."""
+        return split
 
     def on(self, limits: Limits) -> Limits:
         """The limits with the user's in place of the planned ones."""
@@ -90,10 +106,8 @@ def _fields(name: str, value: Value) -> dict[str, object]:
 _SHORT = {"-tp": "tensor-parallel-size", "-q": "quantization"}
 
 
-def settings_of(engine: str, engine_args: Mapping[str, Value]) -> Settings:
-    """What those flags set; nothing for another engine, and nothing from values it cannot read."""
-    if engine != "vllm":
-        return Settings()
+def settings(engine_args: Mapping[str, Value]) -> Settings:
+    """What those flags set; nothing from values that vLLM cannot read."""
     found: dict[str, object] = {}
     names = set()
     for flag, value in engine_args.items():
