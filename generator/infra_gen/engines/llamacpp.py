@@ -43,6 +43,7 @@ _GPU_LOG = r"offloaded \([0-9][0-9]*\)/\1 layers to GPU"
 _PART_LOG = r"offloaded {layers}/[0-9][0-9]* layers to GPU"
 _PING_S = "5"
 _ALL_LAYERS = "all"
+_EVERY_EXPERT = frozenset({"--cpu-moe", "-cmoe", "cpu-moe"})
 
 
 def _cache_args(plan: Plan) -> list[Arg]:
@@ -74,7 +75,7 @@ def _micro_batch(plan: Plan) -> Arg:
     return Arg("--ubatch-size", tokens, "an input that is embedded must fit one batch")
 
 
-def _layer_args(plan: Plan) -> list[Arg]:
+def _layer_args(plan: Plan, spec: Spec) -> list[Arg]:
     """What of the model is on devices; the rest stays in the host's memory."""
     placement = plan.limits.placement
     if placement.whole:
@@ -82,16 +83,16 @@ def _layer_args(plan: Plan) -> list[Arg]:
     why = reason(plan, "offload")
     layers = _ALL_LAYERS if placement.gpu_layers is None else str(placement.gpu_layers)
     args = [Arg("--n-gpu-layers", layers, why)]
-    if placement.cpu_moe_layers:
+    if placement.cpu_moe_layers and not _EVERY_EXPERT.intersection(spec.engine_args):
         args.append(Arg("--n-cpu-moe", str(placement.cpu_moe_layers), why))
     return args
 
 
-def _device_args(plan: Plan) -> list[Arg]:
+def _device_args(plan: Plan, spec: Spec) -> list[Arg]:
     machine = plan.machine
     args = []
     if machine.is_gpu:
-        args += _layer_args(plan)
+        args += _layer_args(plan, spec)
         args.append(Arg("--flash-attn", "on", "smaller compute buffers at long contexts"))
         # In a container the drivers of the others say how much memory is used; Intel's does not.
         if plan.runtime == "native" or machine.vendor == "intel":
@@ -145,7 +146,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         *_server_args(plan, inside),
         *_cache_args(plan),
         *_task_args(plan),
-        *_device_args(plan),
+        *_device_args(plan, spec),
     )
     local = plan.weights.local_path is not None
     engine = Service(

@@ -55,13 +55,15 @@ class HostSide(Record):
     """A host whose CPU works on a part of a model, where nothing better is known of it.
 
     `bandwidth_gb_s` of its memory, `tflops` of its cores; `link_gb_s` is how fast a device fetches
-    weights from pages of a mapped file. From `fetched_from` tokens in a batch on devices fetch them.
+    weights from pages of a mapped file, which they do from `fetched_from` tokens in a batch on.
+    `kept_gib` of its memory is for others.
     """
 
     bandwidth_gb_s: Sourced[float]
     tflops: Sourced[float]
     link_gb_s: Sourced[float]
     fetched_from: Sourced[int]
+    kept_gib: Sourced[float]
 
 
 class Calibration(Record):

@@ -106,6 +106,23 @@ class Parallelism:
 
 
 @dataclass(frozen=True, slots=True)
+class HostShare:
+    """Shares of a model that lie in host memory and that its CPU works on, 0 to 1.
+
+    `plain` weights are what every token passes; `experts` the routed ones; `cache` keys and values.
+    """
+
+    plain: float = 0.0
+    experts: float = 0.0
+    cache: float = 0.0
+
+    @property
+    def none(self) -> bool:
+        """Whether devices hold everything."""
+        return not (self.plain or self.experts or self.cache)
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """The fullest device, GiB, and the key-value cache of one replica."""
 
@@ -121,6 +138,7 @@ class Memory:
     kv_bytes_per_token: int
     kv_cache_tokens: int
     max_concurrency_at_context: float
+    on_host: HostShare = HostShare()
 
     @property
     def planned_gib(self) -> float:
@@ -206,6 +224,11 @@ class Limits:
     threads: int | None = None
     ubatch: int | None = None
     placement: Placement = Placement()
+
+    @property
+    def step_tokens(self) -> int:
+        """Tokens that are worked on at once."""
+        return self.ubatch or self.max_num_batched_tokens
 
 
 @dataclass(frozen=True, slots=True)

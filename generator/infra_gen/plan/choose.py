@@ -82,7 +82,7 @@ def _merit(found: Evaluated) -> tuple[int, float]:
     return (found.performance.users_supported or 0, -_typical_tpot(found))
 
 
-def _reason(found: Evaluated, spec: Spec, facts: Facts) -> str:
+def reason_of(found: Evaluated, spec: Spec, facts: Facts) -> str:
     """Why it was taken, told from its own numbers: a lock renders the same words again."""
     lacking = _lacks(found, spec, facts)
     return "holds the load" if lacking is None else f"comes closest ({lacking})"
@@ -98,7 +98,7 @@ def choose(facts: Facts, spec: Spec, pins: Resolved | None) -> Choice:
         found = evaluate(candidate, facts, spec, pins)
         why = None if pins and found.fits else _lacks(found, spec, facts)
         if why is None:
-            return Choice(found, tuple(search.passed), _reason(found, spec, facts), None)
+            return Choice(found, tuple(search.passed), reason_of(found, spec, facts), None)
         search.note(candidate, why)
         search.keep(found)
     best = search.fallback
@@ -106,7 +106,7 @@ def choose(facts: Facts, spec: Spec, pins: Resolved | None) -> Choice:
     if best:
         label = _label(best.candidate)
         passed = tuple(a for a in passed if (a.engine, a.model, a.quantization) != label)
-    reason = _reason(best, spec, facts) if best else ""
+    reason = reason_of(best, spec, facts) if best else ""
     return Choice(best, passed, reason, search.closest)
 
 

@@ -135,7 +135,7 @@ def evaluate(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved | No
         probe = _affordable(candidate, facts, probe, own)
     mem = _memory(candidate, facts, probe, own)
     lacking = sizing.shortfall(mem, probe.context)
-    loaded = LoadModel(facts, spec, candidate, mem, probe.max_num_batched_tokens)
+    loaded = LoadModel(facts, spec, candidate, mem, probe.step_tokens)
     if lacking > 0 and not pins:
         none = Performance("unknown", 1.0, 0, 0, 0, ())
         return Evaluated(candidate, probe, mem, none, lacking)

@@ -13,8 +13,8 @@ from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Performance, Plan, Startup, Weights
 from infra_gen.model.spec import Spec
-from infra_gen.plan import load, quantization
-from infra_gen.plan.choose import Choice, choose, nearest_plans
+from infra_gen.plan import load, partial, quantization
+from infra_gen.plan.choose import Choice, choose, nearest_plans, reason_of
 from infra_gen.plan.evaluate import Evaluated
 from infra_gen.plan.reasons import decisions_of, other_version
 from infra_gen.plan.sizing.registry import SIZINGS
@@ -105,6 +105,7 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
             "refuse it unless infra-gen.yaml allows the rule users-over-capacity"
         )
     info = facts.engines[candidate.engine]
+    said += partial.warnings(found, facts)
     said += _overruled(spec, info)
     said += other_version(info)
     if info.facts.maintenance.value:
@@ -161,7 +162,7 @@ def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> Infr
         return _no_checkpoint(facts, spec)
     name = facts.machine.name
     count = f"{facts.machine.devices} x " if facts.machine.devices > 1 else ""
-    nearest = nearest_plans(facts, spec, everything)
+    nearest = (*partial.hint(facts, spec), *nearest_plans(facts, spec, everything))
     hint = "nearest that fit: " + "; ".join(nearest) if nearest else None
     if choice.closest:
         closest = choice.closest
@@ -197,11 +198,20 @@ def make_plan(facts: Facts, spec: Spec, pins: Resolved | None, everything: Facts
     _check_context(spec, facts)
     _check_quantization(spec)
     _check_task(facts)
-    choice = choose(facts, _of_one_node(spec, facts), pins)
+    share = _of_one_node(spec, facts)
+    choice = choose(facts, share, pins)
+    if choice.best is None and not pins:
+        choice = _partly_on_host(choice, facts, share)
     if choice.best is None:
         raise _refuse(facts, spec, choice, everything)
     plan = _assemble(choice.best, choice, facts, spec)
     return replace(plan, decisions=decisions_of(plan, facts, spec, choice.reason))
+
+
+def _partly_on_host(choice: Choice, facts: Facts, spec: Spec) -> Choice:
+    """The choice with a part of the model on the host's CPU, where that is the only way."""
+    best = partial.best(facts, spec)
+    return replace(choice, best=best, reason=reason_of(best, spec, facts)) if best else choice
 
 
 def _check_target(facts: Facts) -> None:

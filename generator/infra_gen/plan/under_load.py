@@ -16,7 +16,8 @@ from infra_gen.plan.speed import SpeedModel
 _MOST_USERS = 100_000
 
 
-def _speed(candidate: Candidate, facts: Facts, mem: Memory, batched_tokens: int) -> SpeedModel:
+def speed_for(candidate: Candidate, facts: Facts, mem: Memory, batched_tokens: int) -> SpeedModel:
+    """The speed model of a candidate with that memory; `batched_tokens` of one step."""
     return _speed_model(
         facts,
         candidate.model.preset,
@@ -54,6 +55,7 @@ def _speed_model(
         quantization=weights.quantization,
         version=facts.engines[engine].version,
         batched_tokens=batched_tokens,
+        on_host=mem.on_host,
         cache_bytes=None if SIZINGS[engine].reserves_slots else max(0.0, mem.kv_cache_gib) * GIB,
     )
 
@@ -68,7 +70,7 @@ def speed_of(plan: Plan, facts: Facts) -> SpeedModel:
         engine=plan.engine,
         weights=plan.weights,
         split=plan.parallelism,
-        batched_tokens=plan.limits.max_num_batched_tokens,
+        batched_tokens=plan.limits.step_tokens,
     )
 
 
@@ -81,7 +83,7 @@ class LoadModel:
         """Keep what the closed loop needs."""
         self.workload = facts.workload
         self.data = candidate.parallelism.data
-        self.speed = _speed(candidate, facts, mem, batched_tokens)
+        self.speed = speed_for(candidate, facts, mem, batched_tokens)
         self.spec = spec
         self._residence: dict[int, float | None] = {}
 

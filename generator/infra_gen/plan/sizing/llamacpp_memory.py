@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import GIB, Machine, Memory, Placement
+from infra_gen.model.plan import GIB, HostShare, Machine, Memory, Placement
 from infra_gen.plan.memory import UBATCH, Shape
 from infra_gen.plan.sizing.llamacpp_cache import (
     bytes_per_token,
@@ -102,8 +102,17 @@ def host_bytes(
     """
     output = shape.max_num_seqs * arch.vocab_size * _F32
     share = found.host_layers / arch.layers if shape.layout.kv_offload else 1.0
-    held = found.host_bytes + cache * share
+    held = found.host_plain + found.host_experts + cache * share
     return table_bytes(arch, shape.quantization) + inputs + output + held
+
+
+def _on_host(parts: Parts, found: Placed, layout: Layout) -> HostShare:
+    """What the CPU works on. A layer's attention is computed where its cache lies."""
+    return HostShare(
+        plain=found.host_plain / parts.plain if parts.plain else 0.0,
+        experts=found.host_experts / parts.experts if parts.experts else 0.0,
+        cache=found.host_layers / parts.layers if layout.kv_offload else 1.0,
+    )
 
 
 def capacity(shape: Shape) -> tuple[int, float]:
@@ -161,4 +170,5 @@ def llamacpp_memory(
         kv_bytes_per_token=bytes_per_token(arch, shape.kv_dtype, layout),
         kv_cache_tokens=tokens,
         max_concurrency_at_context=concurrency,
+        on_host=_on_host(parts, found, layout) if machine.is_gpu else HostShare(),
     )

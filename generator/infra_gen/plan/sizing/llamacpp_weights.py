@@ -72,13 +72,19 @@ class Parts:
     layers: int
     first_expert_layer: int
 
-    def layer(self, index: int, placement: Placement) -> tuple[float, float]:
-        """Bytes of a layer on its device and beside it on the CPU."""
-        if index < self.first_expert_layer or not self.expert_layer:
-            return self.plain_layer, 0.0
-        if index < placement.cpu_moe_layers:
-            return self.plain_layer, self.expert_layer
-        return self.plain_layer + self.expert_layer, 0.0
+    def experts_of(self, index: int) -> float:
+        """Bytes of a layer's experts."""
+        return self.expert_layer if index >= self.first_expert_layer else 0.0
+
+    @property
+    def plain(self) -> float:
+        """Bytes of everything but experts."""
+        return self.plain_layer * self.layers + self.head
+
+    @property
+    def experts(self) -> float:
+        """Bytes of all experts."""
+        return self.expert_layer * (self.layers - self.first_expert_layer)
 
 
 def parts_of(arch: Architecture, quantization: str, weight_bytes: float) -> Parts:
@@ -98,14 +104,15 @@ def parts_of(arch: Architecture, quantization: str, weight_bytes: float) -> Part
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Weights and layers of each device, and what the CPU has. `host_bytes` without the table.
+    """Weights and layers of each device, and what the CPU has beside the table.
 
     `host_layers`: layers wholly on the CPU.
     """
 
     device_bytes: tuple[float, ...]
     device_layers: tuple[int, ...]
-    host_bytes: float
+    host_plain: float
+    host_experts: float
     host_layers: int
 
 
@@ -132,22 +139,23 @@ def placed(parts: Parts, placement: Placement, devices: int, layout: Layout) -> 
     first = first_device_layer(parts.layers, placement)
     on_devices = parts.layers + 1 - first
     sizes, counts = [0.0] * devices, [0] * devices
-    host, host_layers = 0.0, 0
+    host_experts = 0.0
     for index in range(parts.layers):
-        here, beside = parts.layer(index, placement)
-        if index < first:
-            host, host_layers = host + here + beside, host_layers + 1
-            continue
-        device = _device_of((index - first) / on_devices, shares)
-        sizes[device] += here
-        counts[device] += 1
-        host += beside
+        experts = parts.experts_of(index)
+        if index < max(first, placement.cpu_moe_layers):
+            host_experts, experts = host_experts + experts, 0.0
+        if index >= first:
+            device = _device_of((index - first) / on_devices, shares)
+            sizes[device] += parts.plain_layer + experts
+            counts[device] += 1
+    host_layers = min(first, parts.layers)
+    host_plain = host_layers * parts.plain_layer
     if on_devices > 0:
         sizes[_device_of((parts.layers - first) / on_devices, shares)] += parts.head
     else:
-        host += parts.head
+        host_plain += parts.head
     if layout.split_mode == "row":
         whole = sum(shares)
         sizes = [sum(sizes) * share / whole for share in shares]
         counts = [sum(counts)] + [0] * (devices - 1)  # the cache is the first one's alone
-    return Placed(tuple(sizes), tuple(counts), host, host_layers)
+    return Placed(tuple(sizes), tuple(counts), host_plain, host_experts, host_layers)

@@ -11,11 +11,12 @@ from functools import cached_property
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.calibration_speed import Rates, band_of, names_of, rates, table_of
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import Machine, Point
+from infra_gen.model.plan import HostShare, Machine, Point
+from infra_gen.plan.speed.host import HOST_NAMES, HostPart, device_part, host_part
 from infra_gen.plan.speed.precision import compute_tflops, precision_of
 from infra_gen.plan.speed.serving import Engine
 from infra_gen.plan.speed.step import Limits
-from infra_gen.plan.speed.work import work_of
+from infra_gen.plan.speed.work import Work, work_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class SpeedModel:
 
     `writes` is false for models that embed or rank: they read their input and are done.
     `batched_tokens` is the most tokens of one step, `cache_bytes` the cache that one device has for
-    all requests; None where they bound nothing. `constants` replaces the calibration's, for fitting.
+    all requests; None where they bound nothing. `on_host`: what the CPU works on. `constants`
+    replaces the calibration's, for fitting.
     """
 
     machine: Machine
@@ -42,6 +44,7 @@ class SpeedModel:
     version: str | None = None
     batched_tokens: int | None = None
     cache_bytes: float | None = None
+    on_host: HostShare = field(default_factory=HostShare)
     constants: Rates | None = field(default=None, compare=False)
 
     @cached_property
@@ -61,7 +64,8 @@ class SpeedModel:
         table = table_of(self.calibration.speed, self.engine)
         if table is None or self.rates is None:
             return 1.0
-        return band_of(table, self.rates, self.version, experts=self.arch.moe is not None)
+        own = band_of(table, self.rates, self.version, experts=self.arch.moe is not None)
+        return own if self._host_rates is None else max(own, self._host_rates.band)
 
     @cached_property
     def measured(self) -> bool:
@@ -69,6 +73,26 @@ class SpeedModel:
         if self.rates is None:
             return False
         return self.rates.experts_measured if self.arch.moe else self.rates.measured
+
+    @cached_property
+    def _host_rates(self) -> Rates | None:
+        """The constants of the CPU that works on a part of the model; None where none does."""
+        table = table_of(self.calibration.speed, self.engine)
+        if table is None or self.on_host.none:
+            return None
+        return rates(table, HOST_NAMES, self.quantization)
+
+    def _host(self, work: Work) -> HostPart | None:
+        if self._host_rates is None:
+            return None
+        machine = self.machine
+        return host_part(
+            work,
+            self.on_host,
+            self.calibration.host,
+            self._host_rates,
+            shared_gb_s=None if machine.memory_kind == "discrete" else machine.bandwidth_gb_s,
+        )
 
     @cached_property
     def _engine(self) -> Engine | None:
@@ -79,15 +103,17 @@ class SpeedModel:
         ranks = self.devices if self.tensor else 1
         compute = compute_tflops(self.quantization, machine)
         link = machine.interconnect_gb_s
+        work = work_of(
+            self.arch,
+            tensor=ranks,
+            weight_bytes=self.weight_bytes,
+            cache_bytes_per_token=self.kv_bytes_per_token / ranks,
+            quantization=self.quantization,
+            writes=self.writes,
+        )
         return Engine(
-            work=work_of(
-                self.arch,
-                tensor=ranks,
-                weight_bytes=self.weight_bytes,
-                cache_bytes_per_token=self.kv_bytes_per_token / ranks,
-                quantization=self.quantization,
-                writes=self.writes,
-            ),
+            work=device_part(work, self.on_host),
+            host=self._host(work),
             limits=Limits(
                 bandwidth=machine.bandwidth_gb_s * 1e9,
                 compute=compute * 1e12 if compute else None,

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 from infra_gen.model.calibration_speed import Rates
+from infra_gen.plan.speed.host import HostPart
 from infra_gen.plan.speed.step import Limits, Step, step_s
 from infra_gen.plan.speed.work import Work
 
@@ -18,7 +19,8 @@ class Engine:
     """What one device works with: shapes, limits, constants, tokens of one step, bytes of cache.
 
     `batched_tokens` is the most that one step takes; None: a prompt is read as a whole.
-    `cache_bytes` is what running requests share; None: no bound.
+    `cache_bytes` is what running requests share; None: no bound. `host` is the CPU's part of each
+    step, None where devices do it all.
     """
 
     work: Work
@@ -26,12 +28,14 @@ class Engine:
     rates: Rates
     batched_tokens: int | None = None
     cache_bytes: float | None = None
+    host: HostPart | None = None
     _known: dict[Step, float] = field(default_factory=dict, compare=False, repr=False)
 
     def step_s(self, step: Step) -> float:
         """Seconds of one step; a plan asks for the same ones again and again."""
         if step not in self._known:
-            self._known[step] = step_s(self.work, self.limits, self.rates, step)
+            taken = step_s(self.work, self.limits, self.rates, step)
+            self._known[step] = taken + (self.host.step_s(step) if self.host else 0.0)
         return self._known[step]
 
     def running(self, requests: int, tokens: float) -> int:
