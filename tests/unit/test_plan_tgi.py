@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra_gen import api
+from infra_gen.cli.options import Asked, spec_from
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.calibration import known
@@ -101,3 +104,13 @@ class TestSettings:
     def test_what_cannot_be_read_is_left_alone(self, value: str) -> None:
         flags = ("--max-total-tokens", "--cuda-memory-fraction", "--num-shard", "--kv-cache-dtype")
         assert settings(dict.fromkeys(flags, value)) == TgiSettings()
+
+
+class TestSpeed:
+    def test_it_is_said_to_be_another_engines(self) -> None:
+        asked = {"hardware": "h100", "model": "llama-3.1-8b-instruct"}
+        own = api.plan(spec_from(Asked(engine="tgi", **asked)), Path())[0]  # type: ignore[arg-type]
+        other = api.plan(spec_from(Asked(engine="vllm", **asked)), Path())[0]  # type: ignore[arg-type]
+        assert own.performance.basis == "roofline"
+        assert own.performance.error_band > other.performance.error_band
+        assert any("planned as vllm's" in said for said in own.warnings)

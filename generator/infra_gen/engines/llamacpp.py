@@ -106,6 +106,9 @@ def _device_args(plan: Plan, spec: Spec) -> list[Arg]:
         args.append(
             Arg("--threads", str(plan.limits.threads), "one a physical core; more only compete")
         )
+    if machine.vendor == "cpu" and (machine.numa_nodes or 1) > 1:
+        why = f"memory is in {machine.numa_nodes} parts: threads and pages are spread over all"
+        args.append(Arg("--numa", "distribute", why))
     # Idle prompts are kept in host memory, 8 GiB by default, which the plan has given away already.
     keep = machine.memory_kind == "discrete"
     why = (

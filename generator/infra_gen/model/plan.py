@@ -36,7 +36,7 @@ class Machine:
     Memory in GiB per device: `visible_gib` as the driver shows it, `reserved_gib` kept for the
     system or display, `usable_gib` what a plan may fill; `share` is the part of each device that
     this deployment may take. `accelerator` is how programs reach the devices. `host_memory_gib` is
-    the RAM of a node where it is known.
+    the RAM of a node where it is known, `numa_nodes` the parts that it is in.
     """
 
     id: str
@@ -64,6 +64,8 @@ class Machine:
     share: float = 1.0
     host_memory_gib: float | None = None
     min_driver: str | None = None
+    int8_tops: float | None = None
+    numa_nodes: int | None = None
     assumptions: tuple[str, ...] = ()
 
     @property

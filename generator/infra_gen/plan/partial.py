@@ -14,6 +14,7 @@ from infra_gen.model.facts import Facts
 from infra_gen.model.plan import HostShare, Placement, counted
 from infra_gen.model.spec import Spec
 from infra_gen.plan.candidates import Candidate, candidates
+from infra_gen.plan.choose import Choice, reason_of
 from infra_gen.plan.evaluate import Evaluated, evaluate
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.under_load import speed_for
@@ -74,6 +75,12 @@ def _speed(found: Evaluated) -> tuple[int, float]:
     carried = found.performance.users_supported or 0
     point = found.performance.typical
     return carried, -(point.tpot_ms or float("inf")) if point else -float("inf")
+
+
+def instead_of(choice: Choice, facts: Facts, spec: Spec) -> Choice:
+    """The choice, with a part of the model on the host's CPU where that is the only way."""
+    found = best(facts, spec)
+    return replace(choice, best=found, reason=reason_of(found, spec, facts)) if found else choice
 
 
 def best(facts: Facts, spec: Spec) -> Evaluated | None:

@@ -14,9 +14,9 @@ from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Performance, Plan, Startup, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load, partial, quantization
-from infra_gen.plan.choose import Choice, choose, nearest_plans, reason_of
+from infra_gen.plan.choose import Choice, choose, nearest_plans
 from infra_gen.plan.evaluate import Evaluated
-from infra_gen.plan.reasons import decisions_of, other_version
+from infra_gen.plan.reasons import borrowed_speed, decisions_of, other_version
 from infra_gen.plan.sizing.registry import SIZINGS
 
 _DRAIN_BOUNDS_S = (30, 300)
@@ -110,6 +110,7 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
     said += other_version(info)
     if info.facts.maintenance.value:
         said.append(info.facts.maintenance.value)
+    said += borrowed_speed(candidate.engine, performance.error_band)
     if performance.basis == "unknown":
         said.append("no speed constant for this machine: every user is counted as busy")
     elif performance.points and performance.points[0].ttft_ms is None:
@@ -201,17 +202,11 @@ def make_plan(facts: Facts, spec: Spec, pins: Resolved | None, everything: Facts
     share = _of_one_node(spec, facts)
     choice = choose(facts, share, pins)
     if choice.best is None and not pins:
-        choice = _partly_on_host(choice, facts, share)
+        choice = partial.instead_of(choice, facts, share)
     if choice.best is None:
         raise _refuse(facts, spec, choice, everything)
     plan = _assemble(choice.best, choice, facts, spec)
     return replace(plan, decisions=decisions_of(plan, facts, spec, choice.reason))
-
-
-def _partly_on_host(choice: Choice, facts: Facts, spec: Spec) -> Choice:
-    """The choice with a part of the model on the host's CPU, where that is the only way."""
-    best = partial.best(facts, spec)
-    return replace(choice, best=best, reason=reason_of(best, spec, facts)) if best else choice
 
 
 def _check_target(facts: Facts) -> None:

@@ -10,6 +10,7 @@ from infra_gen.model.plan import GIB, Decision, Plan, counted
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
 from infra_gen.plan.partial import layers_beside
+from infra_gen.plan.sizing.registry import SIZINGS
 
 # Why `auto` takes an engine, by engine and by how programs reach the device.
 _REASONS: dict[tuple[str, str], str] = {
@@ -196,6 +197,16 @@ def decisions_of(plan: Plan, facts: Facts, spec: Spec, reason: str) -> tuple[Dec
         *_fraction(plan),
         *_times(plan),
     )
+
+
+def borrowed_speed(engine: str, band: float) -> Iterator[str]:
+    """What a prediction stands on where no run of the engine is at hand."""
+    sizing = SIZINGS[engine]
+    if sizing.borrows_speed:
+        yield (
+            f"no run of {engine} is at hand: its speed is planned as {sizing.calibrated_as}'s, within "
+            f"{band:.0%}; its memory follows its sources, unmeasured"
+        )
 
 
 def other_version(info: EngineInfo) -> Iterator[str]:

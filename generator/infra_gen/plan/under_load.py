@@ -56,6 +56,7 @@ def _speed_model(
         version=facts.engines[engine].version,
         batched_tokens=batched_tokens,
         on_host=mem.on_host,
+        borrowed=SIZINGS[engine].borrows_speed,
         cache_bytes=None if SIZINGS[engine].reserves_slots else max(0.0, mem.kv_cache_gib) * GIB,
     )
 

@@ -15,6 +15,7 @@ from infra_gen.plan.sizing.contract import Ask, Split
 name = "llama.cpp"
 calibrated_as = "llama.cpp"
 reserves_slots = True
+borrows_speed = False
 settings = llamacpp_settings.settings
 
 _MAX_SLOTS = 64

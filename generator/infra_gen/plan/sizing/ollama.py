@@ -13,6 +13,7 @@ from infra_gen.plan.sizing.contract import Ask
 name = "ollama"
 calibrated_as = "llama.cpp"
 reserves_slots = True
+borrows_speed = False
 settings = ollama_settings.settings
 
 problem = llamacpp.problem

@@ -18,6 +18,7 @@ from infra_gen.plan.sizing.contract import Ask, Split
 name = "tgi"
 calibrated_as = "vllm"
 reserves_slots = False
+borrows_speed = True
 settings = tgi_settings.settings
 
 LOCAL_MODEL = "/models"  # where a folder of the host is mounted

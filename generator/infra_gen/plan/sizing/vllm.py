@@ -19,6 +19,7 @@ from infra_gen.plan.sizing.vllm_memory_release import batch_default
 name = "vllm"
 calibrated_as = "vllm"
 reserves_slots = False
+borrows_speed = False
 settings = vllm_memory_settings.settings
 
 _GRAPH_STEP = 8  # graphs are captured at multiples of eight

@@ -13,7 +13,7 @@ from infra_gen.model.calibration_speed import Rates, band_of, names_of, rates, t
 from infra_gen.model.llm import Architecture
 from infra_gen.model.plan import HostShare, Machine, Point
 from infra_gen.plan.speed.host import HOST_NAMES, HostPart, device_part, host_part
-from infra_gen.plan.speed.precision import compute_tflops, precision_of
+from infra_gen.plan.speed.precision import compute_tflops, precision_of, short_sum_tflops
 from infra_gen.plan.speed.serving import Engine
 from infra_gen.plan.speed.step import Limits
 from infra_gen.plan.speed.work import Work, work_of
@@ -25,8 +25,8 @@ class SpeedModel:
 
     `writes` is false for models that embed or rank: they read their input and are done.
     `batched_tokens` is the most tokens of one step, `cache_bytes` the cache that one device has for
-    all requests; None where they bound nothing. `on_host`: what the CPU works on. `constants`
-    replaces the calibration's, for fitting.
+    all requests; None where they bound nothing. `on_host`: what the CPU works on. `borrowed`:
+    the constants are of another engine. `constants` replaces the calibration's, for fitting.
     """
 
     machine: Machine
@@ -45,6 +45,7 @@ class SpeedModel:
     batched_tokens: int | None = None
     cache_bytes: float | None = None
     on_host: HostShare = field(default_factory=HostShare)
+    borrowed: bool = False
     constants: Rates | None = field(default=None, compare=False)
 
     @cached_property
@@ -65,12 +66,14 @@ class SpeedModel:
         if table is None or self.rates is None:
             return 1.0
         own = band_of(table, self.rates, self.version, experts=self.arch.moe is not None)
+        if self.borrowed:
+            own = min(1.0, own * (table.unmeasured.value or 1.0))
         return own if self._host_rates is None else max(own, self._host_rates.band)
 
     @cached_property
     def measured(self) -> bool:
         """Whether measurements of this engine on this family and precision are in the fit."""
-        if self.rates is None:
+        if self.rates is None or self.borrowed:
             return False
         return self.rates.experts_measured if self.arch.moe else self.rates.measured
 
@@ -102,6 +105,7 @@ class SpeedModel:
         # A layer split works device after device, so it has one device's bandwidth and compute.
         ranks = self.devices if self.tensor else 1
         compute = compute_tflops(self.quantization, machine)
+        plain = short_sum_tflops(self.quantization, machine)
         link = machine.interconnect_gb_s
         work = work_of(
             self.arch,
@@ -117,7 +121,7 @@ class SpeedModel:
             limits=Limits(
                 bandwidth=machine.bandwidth_gb_s * 1e9,
                 compute=compute * 1e12 if compute else None,
-                attention_compute=machine.fp16_tflops * 1e12 if machine.fp16_tflops else None,
+                attention_compute=plain * 1e12 if plain else None,
                 link=link * 1e9 if link else None,
                 ranks=ranks,
             ),
