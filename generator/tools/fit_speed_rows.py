@@ -14,7 +14,7 @@ from infra_gen.model.calibration_speed import EngineSpeed, Rates, names_of, rate
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.plan import GIB, Machine
 from infra_gen.plan import kv_cache
-from infra_gen.plan.speed.precision import compute_tflops, precision_of
+from infra_gen.plan.speed.precision import compute_tflops, precision_of, short_sum_tflops
 from infra_gen.plan.speed.serving import Engine
 from infra_gen.plan.speed.step import Limits
 from infra_gen.plan.speed.work import work_of
@@ -104,6 +104,7 @@ def _engine(preset: ModelPreset, machine: Machine, found: dict[str, str]) -> Eng
     elif found["kind"] in ("tpot", "ttft"):
         room = (_SHARE * machine.visible_gib - _HELD_GIB) * GIB - weights / (tensor * data)
     compute = compute_tflops(quantization, machine)
+    plain = short_sum_tflops(quantization, machine)
     return Engine(
         work=work_of(
             preset.architecture,
@@ -117,7 +118,7 @@ def _engine(preset: ModelPreset, machine: Machine, found: dict[str, str]) -> Eng
         limits=Limits(
             bandwidth=machine.bandwidth_gb_s * 1e9,
             compute=compute * 1e12 if compute else None,
-            attention_compute=machine.fp16_tflops * 1e12 if machine.fp16_tflops else None,
+            attention_compute=plain * 1e12 if plain else None,
             link=machine.interconnect_gb_s * 1e9 if machine.interconnect_gb_s else None,
             ranks=tensor,
         ),

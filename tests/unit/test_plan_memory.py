@@ -74,22 +74,6 @@ def one_layer(window: int | None) -> tuple[kv_cache.CacheGroup, ...]:
     return (kv_cache.CacheGroup(1, 1.0, window),)
 
 
-@pytest.mark.parametrize(
-    ("window", "context", "cells"),
-    [
-        (2048, 32_768, 2560),  # window and one micro-batch, as llama.cpp prints it
-        (128, 32_768, 768),
-        (1024, 32_768, 1536),
-        (1024, 1000, 1024),  # never more than the padded context
-        (None, 5000, 5120),
-        (None, 5120, 5120),
-    ],
-)
-def test_llamacpp_cells(window: int | None, context: int, cells: int) -> None:
-    assert kv_cache.llamacpp_cache_bytes(one_layer(window), context, 1, 512) == cells
-    assert kv_cache.llamacpp_cache_bytes(one_layer(window), context, 3, 512) == 3 * cells
-
-
 def test_vllm_sequence_of_a_plain_model_is_its_blocks() -> None:
     groups = kv_cache.cache_groups(LLAMA.architecture, 1, "auto")
     assert kv_cache.vllm_sequence_bytes(groups, 8192, 8192) == 8192 * 131_072

@@ -25,7 +25,7 @@ from infra_gen.plan.sizing import (
     vllm_memory_weights,
 )
 from infra_gen.plan.sizing.vllm_memory_release import Release, batch_default, release_of
-from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
+from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings
 from infra_gen.plan.sizing.vllm_memory_stage import stages
 
 MIB = 2**20
@@ -361,8 +361,7 @@ class TestSettings:
     LIMITS = Limits(4096, 256, 2048, 0.9, "auto")
 
     def test_user_flags_replace_planned_numbers(self) -> None:
-        own = settings_of(
-            "vllm",
+        own = settings(
             {
                 "--max-num-seqs": "64",
                 "--max_num_batched_tokens": 4096,
@@ -381,11 +380,11 @@ class TestSettings:
 
     @pytest.mark.parametrize("value", ["0", "-2", "many", "", "1.5K", "nan"])
     def test_what_cannot_be_read_is_left_alone(self, value: str) -> None:
-        own = settings_of("vllm", {"--max-model-len": value, "--gpu-memory-utilization": value})
+        own = settings({"--max-model-len": value, "--gpu-memory-utilization": value})
         assert own == Settings()
 
     def test_other_engines_have_other_flags(self) -> None:
-        assert settings_of("llama.cpp", {"--max-num-seqs": "64"}) == Settings()
+        assert settings({"--ctx-size": "64"}) == Settings()
         assert Settings().on(self.LIMITS) == self.LIMITS
 
 

@@ -210,6 +210,7 @@ def _machine(
         bandwidth_gb_s=bandwidth or _value(preset.bandwidth_gb_s) or 0.0,
         fp16_tflops=tflops or _value(preset.fp16_tflops),
         fp8_tflops=_value(preset.fp8_tflops),
+        int8_tops=_value(preset.int8_tops),
         compute_capability=preset.compute_capability,
         gfx=preset.gfx,
         cpu_cores=(option and option.cpu_cores) or preset.cpu_cores,

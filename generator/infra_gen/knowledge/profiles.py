@@ -95,6 +95,7 @@ def from_profile(profile: Profile, where: str) -> Machine:
         machine,
         host_memory_gib=host.memory_gib or machine.host_memory_gib,
         cpu_cores=host.cpu_cores or machine.cpu_cores,
+        numa_nodes=host.numa_nodes,
         vector_extensions=host.vector_extensions or machine.vector_extensions,
     )
 

@@ -41,6 +41,31 @@ class ByDevices(Record):
     parallel: Sourced[float]
 
 
+class TgiMemory(Record):
+    """What TGI takes beside weights and cache. `room`: the share of its share that it fills."""
+
+    room: Sourced[float]
+    activation_factor: Sourced[float]
+    workspace_mib: Sourced[float]
+    graph_gib: Sourced[float]
+    runtime_gib: ByDevices
+
+
+class HostSide(Record):
+    """A host whose CPU works on a part of a model, where nothing better is known of it.
+
+    `bandwidth_gb_s` of its memory, `tflops` of its cores; `link_gb_s` is how fast a device fetches
+    weights from pages of a mapped file, which they do from `fetched_from` tokens in a batch on.
+    `kept_gib` of its memory is for others.
+    """
+
+    bandwidth_gb_s: Sourced[float]
+    tflops: Sourced[float]
+    link_gb_s: Sourced[float]
+    fetched_from: Sourced[int]
+    kept_gib: Sourced[float]
+
+
 class Calibration(Record):
     """`presets/calibration/<id>.yaml`."""
 
@@ -54,6 +79,8 @@ class Calibration(Record):
     vllm_runtime_gib: ByDevices
     vllm_max_fraction: Sourced[float]
     tgi_wiggle_room: Sourced[float]
+    tgi: TgiMemory
+    host: HostSide
     llamacpp_runtime_gib: dict[str, Sourced[float]]
     llamacpp_compute_floor_tokens: Sourced[int]
     load_gb_s: dict[str, Sourced[float]]

@@ -36,7 +36,7 @@ class Machine:
     Memory in GiB per device: `visible_gib` as the driver shows it, `reserved_gib` kept for the
     system or display, `usable_gib` what a plan may fill; `share` is the part of each device that
     this deployment may take. `accelerator` is how programs reach the devices. `host_memory_gib` is
-    the RAM of a node where it is known.
+    the RAM of a node where it is known, `numa_nodes` the parts that it is in.
     """
 
     id: str
@@ -64,6 +64,8 @@ class Machine:
     share: float = 1.0
     host_memory_gib: float | None = None
     min_driver: str | None = None
+    int8_tops: float | None = None
+    numa_nodes: int | None = None
     assumptions: tuple[str, ...] = ()
 
     @property
@@ -120,6 +122,23 @@ class Parallelism:
 
 
 @dataclass(frozen=True, slots=True)
+class HostShare:
+    """Shares of a model that lie in host memory and that its CPU works on, 0 to 1.
+
+    `plain` weights are what every token passes; `experts` the routed ones; `cache` keys and values.
+    """
+
+    plain: float = 0.0
+    experts: float = 0.0
+    cache: float = 0.0
+
+    @property
+    def none(self) -> bool:
+        """Whether devices hold everything."""
+        return not (self.plain or self.experts or self.cache)
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """The fullest device, GiB, and the key-value cache of one replica.
 
@@ -145,6 +164,7 @@ class Memory:
     state_blocks: int | None = None
     most_requests: int | None = None
     states_lacking_gib: float = 0.0
+    on_host: HostShare = HostShare()
 
     @property
     def planned_gib(self) -> float:
@@ -199,10 +219,28 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """What of a model stays in host memory, in llama.cpp's own words.
+
+    `gpu_layers`: layers on devices, the output layer counted as one; None for all. `cpu_moe_layers`:
+    first layers whose experts stay on the CPU.
+    """
+
+    gpu_layers: int | None = None
+    cpu_moe_layers: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is on devices."""
+        return self.gpu_layers is None and not self.cpu_moe_layers
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """The engine's own limits; the deployed ones are these and no others.
 
     `guesses` are tokens that the user has it guess ahead and check in one step.
+    `ubatch`: tokens that llama.cpp works on at once, None for other engines.
     """
 
     context: int
@@ -212,6 +250,13 @@ class Limits:
     kv_cache_dtype: str
     threads: int | None = None
     guesses: int = 0
+    ubatch: int | None = None
+    placement: Placement = Placement()
+
+    @property
+    def step_tokens(self) -> int:
+        """Tokens that are worked on at once."""
+        return self.ubatch or self.max_num_batched_tokens
 
 
 @dataclass(frozen=True, slots=True)

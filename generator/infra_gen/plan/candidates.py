@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Machine, Parallelism, Weights
+from infra_gen.model.plan import Machine, Parallelism, Placement, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import quantization
 from infra_gen.plan.asked_weights import as_loaded, asked_weights
+from infra_gen.plan.sizing.contract import Settings
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
-from infra_gen.plan.sizing.vllm_split import asked_split
 from infra_gen.plan.weights import checkpoint_weights, computed_bytes, loaded_bytes
 
 
@@ -33,6 +32,7 @@ class Candidate:
     weights: Weights
     parallelism: Parallelism
     illegal: str | None = None
+    placement: Placement = field(default_factory=Placement)
 
 
 def engine_order(spec: Spec, machine: Machine, pins: Resolved | None) -> tuple[str, ...]:
@@ -186,7 +186,7 @@ def smallest_bytes(facts: Facts, spec: Spec, engine: str) -> int | None:
     What it makes of them in memory may be less than the files hold: the smaller number counts.
     """
     own, info, asked = (
-        settings_of(engine, spec.engine_args),
+        SIZINGS[engine].settings(spec.engine_args),
         facts.engines[engine],
         spec.quantization,
     )
@@ -220,7 +220,7 @@ def _of_model(
     facts: Facts, spec: Spec, pins: Resolved | None, model: ModelFacts, engine: str
 ) -> Iterator[Candidate]:
     info, machine, sizing = facts.engines[engine], facts.machine, SIZINGS[engine]
-    own = settings_of(engine, spec.engine_args)
+    own = sizing.settings(spec.engine_args)
     general = (
         info.unavailable(machine, facts.target.runtime)
         or _reach_problem(info, model.preset)
@@ -238,6 +238,11 @@ def _of_model(
         problem = general or sizing.problem(weights, machine, info)
         pinned = replace(weights, revision=pins.revision) if pins else weights
         splits = sizing.splits(model.preset.architecture, weights.quantization, machine, tensor)
-        for split, illegal in splits:
-            spread, wrong = asked_split(split, own, machine, model.preset.architecture)
-            yield Candidate(engine, model, pinned, spread, problem or illegal or wrong)
+        for parallelism, illegal in splits:
+            split, wrong = own.on_split(parallelism, machine, model.preset.architecture)
+            why = problem or illegal or wrong
+            yield Candidate(engine, model, pinned, split, why, _placement(pins))
+
+
+def _placement(pins: Resolved | None) -> Placement:
+    return Placement(pins.gpu_layers, pins.cpu_moe_layers) if pins else Placement()

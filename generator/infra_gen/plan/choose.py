@@ -129,7 +129,7 @@ def _is_better(one: Evaluated, other: Evaluated) -> bool:
     return mine > theirs or (mine == theirs and one.typical_tpot_ms < other.typical_tpot_ms)
 
 
-def _reason(found: Evaluated, spec: Spec, facts: Facts) -> str:
+def reason_of(found: Evaluated, spec: Spec, facts: Facts) -> str:
     """Why it was taken, told from its own numbers: a lock renders the same words again."""
     lacking = _lacks(found, spec, facts)
     return "holds the load" if lacking is None else f"comes closest ({lacking})"
@@ -162,12 +162,12 @@ def choose(facts: Facts, spec: Spec, pins: Resolved | None) -> Choice:
             if fewer and search.wins(fewer):
                 return _chosen(fewer, search)
     best = search.fallback and complete(search.fallback, facts)
-    reason = _reason(best, spec, facts) if best else ""
+    reason = reason_of(best, spec, facts) if best else ""
     return Choice(best, search.alternatives(best), reason, search.closest)
 
 
 def _chosen(found: Evaluated, search: _Search) -> Choice:
-    reason = _reason(found, search.spec, search.facts)
+    reason = reason_of(found, search.spec, search.facts)
     return Choice(found, search.alternatives(found), reason, None)
 
 

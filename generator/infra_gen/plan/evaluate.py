@@ -14,9 +14,8 @@ from infra_gen.plan import load
 from infra_gen.plan.candidates import Candidate
 from infra_gen.plan.evaluated import Evaluated
 from infra_gen.plan.memory import Shape
-from infra_gen.plan.sizing.contract import Ask
+from infra_gen.plan.sizing.contract import Ask, Settings
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
 from infra_gen.plan.under_load import LoadModel
 from infra_gen.plan.weights import guess_bytes, loaded_bytes, tower_bytes
 
@@ -36,30 +35,29 @@ def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -
         kv_dtype=limits.kv_cache_dtype,
         stored_cache_dtype=held.cache_dtype,
         expert_parallel=split.expert,
-        # What is embedded must fit one micro-batch; generation prefills in small ones.
-        ubatch=None if facts.workload.task == "generate" else limits.max_num_batched_tokens,
+        ubatch=limits.ubatch,
         quantization=held.quantization,
         version=facts.engines[candidate.engine].version,
         fraction=limits.memory_fraction,
-        eager=own.eager,
-        prefix_cache=own.prefix_cache,
         pipeline=split.pipeline,
         data=split.data if preset.architecture.moe else 1,
         guess_bytes=guess_bytes(preset, held),
         tower_bytes=tower_bytes(preset),
         cache_dtype=held.layout.cache_dtype if held.layout else None,
-        own=own,
+        placement=limits.placement,
     )
-    arch = preset.architecture
-    return SIZINGS[candidate.engine].memory_of(facts.machine, arch, shape, facts.calibration)
+    arch, sizing = preset.architecture, SIZINGS[candidate.engine]
+    return sizing.memory_of(facts.machine, arch, own.on_shape(shape), facts.calibration)
 
 
-def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits) -> Limits:
+def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
     """Every slot is reserved at start: take as many as memory holds, at least one."""
+    if own.fixed_requests:
+        return limits
     low, high = 1, limits.max_num_seqs + 1
     while high - low > 1:
         middle = (low + high) // 2
-        mem = _memory(candidate, facts, replace(limits, max_num_seqs=middle), Settings())
+        mem = _memory(candidate, facts, replace(limits, max_num_seqs=middle), own)
         low, high = (middle, high) if mem.headroom_gib >= 0 else (low, middle)
     return replace(limits, max_num_seqs=low)
 
@@ -95,7 +93,7 @@ def _affordable(
     Halved until it fits, at least _FEWEST; as they are where that does not help.
     """
     sizing, first = SIZINGS[candidate.engine], _memory(candidate, facts, limits, own)
-    if sizing.reserves_slots or own.max_num_seqs:
+    if sizing.reserves_slots or own.fixed_requests:
         return limits, first
     if sizing.shortfall(first, limits.context) <= 0:
         return _with_states(candidate, facts, limits, own, first)
@@ -158,7 +156,8 @@ def _limits(
             requests=requests,
         )
     )
-    own = settings_of(candidate.engine, spec.engine_args)
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
+    limits = replace(limits, placement=candidate.placement)
     if not pins:
         limits = own.on(limits)
         return _fitted(candidate, facts, limits, own) if own.fit_context else limits
@@ -178,7 +177,7 @@ def outline(candidate: Candidate, facts: Facts, spec: Spec, slots: int | None = 
     Costs a fraction of `evaluate`, and what does not carry the load here does not carry it there.
     `slots` is the most requests that one replica may run at once, for a latency target; more wait.
     """
-    own = settings_of(candidate.engine, spec.engine_args)
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
     limits, mem = _affordable(candidate, facts, _limits(candidate, facts, spec, None, 1), own)
     lacking = SIZINGS[candidate.engine].shortfall(mem, limits.context)
     if lacking > 0:
@@ -187,7 +186,7 @@ def outline(candidate: Candidate, facts: Facts, spec: Spec, slots: int | None = 
     if slots:
         widest = replace(widest, max_num_seqs=min(widest.max_num_seqs, slots))
     if SIZINGS[candidate.engine].reserves_slots:
-        widest = _fit_slots(candidate, facts, widest)
+        widest = _fit_slots(candidate, facts, widest, own)
         mem = _memory(candidate, facts, widest, own)
     loaded = LoadModel(facts, spec, candidate, mem, limits, slots=widest.max_num_seqs)
     return Evaluated(candidate, widest, mem, lacking, spec, loaded)
@@ -198,11 +197,11 @@ def complete(found: Evaluated, facts: Facts) -> Evaluated:
     candidate, spec, loaded = found.candidate, found.spec, found.loaded
     if loaded is None:
         return found
-    own = settings_of(candidate.engine, spec.engine_args)
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
     limits = _limits(candidate, facts, spec, None, loaded.peak(spec.load.users))
     limits = replace(limits, max_num_seqs=min(limits.max_num_seqs, found.limits.max_num_seqs))
     if SIZINGS[candidate.engine].reserves_slots:
-        limits = _fit_slots(candidate, facts, limits)
+        limits = _fit_slots(candidate, facts, limits, own)
         mem = _memory(candidate, facts, limits, own)
     else:
         limits, mem = _affordable(candidate, facts, limits, own)
@@ -211,7 +210,7 @@ def complete(found: Evaluated, facts: Facts) -> Evaluated:
 
 def pinned(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved) -> Evaluated:
     """The candidate with a lock's limits."""
-    own = settings_of(candidate.engine, spec.engine_args)
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
     limits = _limits(candidate, facts, spec, pins, 1)
     return _within(candidate, facts, spec, limits, _memory(candidate, facts, limits, own))
 
@@ -232,8 +231,8 @@ def within_targets(found: Evaluated, facts: Facts) -> Evaluated | None:
     user set the number.
     """
     loaded, spec, candidate = found.loaded, found.spec, found.candidate
-    own = settings_of(candidate.engine, spec.engine_args)
-    if loaded is None or own.max_num_seqs or not loaded.targets:
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
+    if loaded is None or own.fixed_requests or not loaded.targets:
         return None
     most = loaded.most_running(found.capacity)
     slots = most // loaded.data

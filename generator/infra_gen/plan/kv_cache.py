@@ -24,9 +24,15 @@ KV_ELEMENT_BYTES: dict[str, float] = {
     "int8_per_token_head": 1.0,
     "fp8_per_token_head": 1.0,
     "nvfp4": 1 / 2 + 1 / 16,  # four bits, and eight of scale for sixteen elements
+    "f32": 4.0,
     "f16": 2.0,
+    "bf16": 2.0,
     "q8_0": 34 / 32,
+    "q5_1": 24 / 32,
+    "q5_0": 22 / 32,
+    "q4_1": 20 / 32,
     "q4_0": 18 / 32,
+    "iq4_nl": 18 / 32,
 }
 # Layer kinds that hold keys and values; linear and mamba layers keep a fixed state.
 CACHED_KINDS = ("full", "sliding", "chunked")
@@ -37,7 +43,6 @@ _SPARSE_LATENT = {"fp8_ds_mla": 656.0}
 # Bytes of scale that these keep for each head of keys and of values (real_page_size_bytes there).
 _HEAD_SCALE = {"int8_per_token_head": 4, "fp8_per_token_head": 4}
 VLLM_BLOCK = 16  # tokens a block, vLLM's default on CUDA
-LLAMACPP_PAD = 256  # cells, GGML_PAD in src/llama-kv-cache.cpp
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +107,4 @@ def vllm_sequence_bytes(groups: tuple[CacheGroup, ...], context: int, batched_to
             kept = min(group.window - 1 + batched_tokens, context)
             blocks = min(blocks, math.ceil(kept / VLLM_BLOCK) + 1)
         total += blocks * VLLM_BLOCK * layers * group.layer_bytes_per_token
-    return total
-
-
-def llamacpp_cache_bytes(
-    groups: tuple[CacheGroup, ...], context: int, slots: int, ubatch: int
-) -> float:
-    """Bytes that llama-server allocates for `slots` sequences of `context` tokens each."""
-    total = 0.0
-    cells = math.ceil(context / LLAMACPP_PAD) * LLAMACPP_PAD
-    for group in groups:
-        kept = cells
-        if group.window is not None:
-            padded = math.ceil((group.window + ubatch) / LLAMACPP_PAD) * LLAMACPP_PAD
-            kept = min(cells, padded)
-        total += slots * kept * group.layers * group.layer_bytes_per_token
     return total

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import GIB, Machine, Memory
+from infra_gen.model.plan import GIB, Machine, Memory, Placement
 from infra_gen.plan import kv_cache
+from infra_gen.plan.sizing.llamacpp_layout import Layout
 from infra_gen.plan.sizing.vllm_memory_settings import Settings
 
 UBATCH = 512  # llama.cpp's default --ubatch-size, set explicitly in the launch
@@ -31,7 +32,7 @@ class Shape:
     `data`: copies of attention that share one set of experts. `guess_bytes` and `tower_bytes` of
     the checkpoint are layers that guess tokens ahead, which `weight_bytes` does not hold, and what
     reads images, which it holds. `cache_dtype`: what the checkpoint asks the cache to be. `own`:
-    the user's flags of vLLM.
+    the user's flags of vLLM. `placement` and `layout` are llama.cpp's.
     """
 
     weight_bytes: int
@@ -55,6 +56,8 @@ class Shape:
     tower_bytes: int = 0
     cache_dtype: str | None = None
     own: Settings = field(default_factory=Settings)
+    placement: Placement = field(default_factory=Placement)
+    layout: Layout = field(default_factory=Layout)
 
 
 def _free_fraction(machine: Machine, calibration: Calibration) -> float:

@@ -14,13 +14,13 @@ from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
 from infra_gen.model.plan import Performance, Plan, Startup, Weights
 from infra_gen.model.spec import Spec
-from infra_gen.plan import load, quantization
+from infra_gen.plan import load, partial, quantization
 from infra_gen.plan.asked_weights import said_of
 from infra_gen.plan.choose import Choice, choose, smaller_model
 from infra_gen.plan.evaluated import Evaluated
-from infra_gen.plan.reasons import decisions_of, other_version
+from infra_gen.plan.reasons import borrowed_speed, decisions_of, other_version
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import moves_memory, settings_of
+from infra_gen.plan.sizing.vllm_memory_settings import moves_memory
 
 _DRAIN_BOUNDS_S = (30, 300)
 _STOP_SLACK_S = 15
@@ -109,6 +109,7 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
             "refuse it unless infra-gen.yaml allows the rule users-over-capacity"
         )
     info = facts.engines[candidate.engine]
+    said += partial.warnings(found, facts)
     said += _overruled(spec, info)
     said += other_version(info)
     if info.facts.maintenance.value:
@@ -118,6 +119,7 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
             "tokens are guessed ahead: how many are right depends on the draft and the text, so the "
             "speeds here assume a share, and their error band is wider"
         )
+    said += borrowed_speed(candidate.engine, performance.error_band)
     if performance.basis == "unknown":
         said.append("no speed constant for this machine: every user is counted as busy")
     elif performance.points and performance.points[0].ttft_ms is None:
@@ -151,17 +153,18 @@ def _no_checkpoint(facts: Facts, spec: Spec) -> UsageError:
 def _overruled(spec: Spec, info: EngineInfo) -> list[str]:
     """The user's flags that replace a planned number and that the plan does not know: they win."""
     planned = [info.table.flag(name) for name in info.facts.knobs.planned]
-    counted = settings_of(info.name, spec.engine_args).names
+    own = SIZINGS[info.name].settings(spec.engine_args)
     mine = []
     for name in spec.engine_args:
-        if name in counted:
+        if name in own.names:
             continue
         flag = info.table.flag(name if name.startswith("-") else f"--{name}")
         if flag is not None and (flag in planned or moves_memory(info.name, name)):
             mine.append(name.lstrip("-"))
-    return [
+    said = [
         f"engine_args sets {name}: the numbers here are those without it" for name in sorted(mine)
     ]
+    return [*said, *own.warnings]
 
 
 def _refuse(facts: Facts, spec: Spec, choice: Choice, nearest: tuple[str, ...]) -> InfraGenError:
@@ -169,6 +172,7 @@ def _refuse(facts: Facts, spec: Spec, choice: Choice, nearest: tuple[str, ...]) 
         return _no_checkpoint(facts, spec)
     name = facts.machine.name
     count = f"{facts.machine.devices} x " if facts.machine.devices > 1 else ""
+    nearest = (*partial.hint(facts, spec), *nearest)
     hint = "what would carry it: " + "; ".join(nearest) if nearest else None
     if choice.closest:
         closest = choice.closest
@@ -218,6 +222,8 @@ def make_plan(
     check_wishes(facts, spec)
     share = _of_one_node(spec, facts)
     choice = choose(facts, share, pins)
+    if choice.best is None and not pins:
+        choice = partial.instead_of(choice, facts, share)
     if choice.best is None:
         raise _refuse(facts, spec, choice, (*other_hardware(), *smaller_model(share, everything)))
     plan = _assemble(choice.best, choice, facts, spec)

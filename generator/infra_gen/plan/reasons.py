@@ -9,6 +9,8 @@ from infra_gen.model.facts import Facts
 from infra_gen.model.plan import GIB, Decision, Plan, counted
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
+from infra_gen.plan.partial import layers_beside
+from infra_gen.plan.sizing.registry import SIZINGS
 
 # Why `auto` takes an engine, by engine and by how programs reach the device.
 _REASONS: dict[tuple[str, str], str] = {
@@ -163,6 +165,19 @@ def _fraction(plan: Plan) -> list[Decision]:
     return [Decision("memory_fraction", f"{fraction:g}", why, "plan/memory.py")]
 
 
+def _offload(plan: Plan, facts: Facts) -> list[Decision]:
+    """What of the model stays on the CPU; nothing where devices hold it all."""
+    placed, preset = plan.limits.placement, facts.preset(plan.model_id)
+    if placed.whole or preset is None or not plan.machine.is_gpu:
+        return []
+    beside = layers_beside(placed, preset.architecture.layers)
+    why = (
+        f"{plan.weights.bytes / GIB:.1f} GiB of weights do not fit {plan.machine.usable_gib:g} GiB "
+        f"usable on each device: {beside} stay in {plan.memory.host_needed_gib:.1f} GiB of the host"
+    )
+    return [Decision("offload", beside, why, "plan/partial.py")]
+
+
 def _times(plan: Plan) -> list[Decision]:
     start = plan.startup
     size = plan.weights.bytes / 1e9
@@ -193,9 +208,20 @@ def decisions_of(plan: Plan, facts: Facts, spec: Spec, reason: str) -> tuple[Dec
         _context(plan, facts, spec),
         _concurrency(plan, facts, spec),
         _memory(plan),
+        *_offload(plan, facts),
         *_fraction(plan),
         *_times(plan),
     )
+
+
+def borrowed_speed(engine: str, band: float) -> Iterator[str]:
+    """What a prediction stands on where no run of the engine is at hand."""
+    sizing = SIZINGS[engine]
+    if sizing.borrows_speed:
+        yield (
+            f"no run of {engine} is at hand: its speed is planned as {sizing.calibrated_as}'s, within "
+            f"{band:.0%}; its memory follows its sources, unmeasured"
+        )
 
 
 def other_version(info: EngineInfo) -> Iterator[str]:

@@ -19,7 +19,8 @@ _MOST_USERS = 100_000
 _QUEUED = 2  # at most so many times what runs at once are there: a wait is no longer than an answer
 
 
-def _speed(candidate: Candidate, facts: Facts, mem: Memory, limits: Limits) -> SpeedModel:
+def speed_for(candidate: Candidate, facts: Facts, mem: Memory, limits: Limits) -> SpeedModel:
+    """The speed model of a candidate with that memory and those limits."""
     return _speed_model(
         facts,
         candidate.model.preset,
@@ -56,10 +57,12 @@ def _speed_model(
         writes=preset.task == "generate",
         quantization=weights.quantization,
         version=facts.engines[engine].version,
-        batched_tokens=limits.max_num_batched_tokens,
+        batched_tokens=limits.step_tokens,
         stages=split.pipeline,
         sharing=split.data if preset.architecture.moe else 1,
         guesses=limits.guesses,
+        on_host=mem.on_host,
+        borrowed=SIZINGS[engine].borrows_speed,
         cache_bytes=None if SIZINGS[engine].reserves_slots else max(0.0, mem.kv_cache_gib) * GIB,
     )
 
@@ -98,7 +101,7 @@ class LoadModel:
         """Keep what the closed loop needs."""
         self.workload = facts.workload
         self.data = candidate.parallelism.data
-        self.speed = _speed(candidate, facts, mem, limits)
+        self.speed = speed_for(candidate, facts, mem, limits)
         self.spec = spec
         self.slots = slots
         self._residence: dict[int, float | None] = {}

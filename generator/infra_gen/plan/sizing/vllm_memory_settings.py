@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from infra_gen.model.plan import Limits
+from infra_gen.model.plan import Limits, Parallelism
 from infra_gen.plan.kv_cache import KV_ELEMENT_BYTES
 from infra_gen.plan.sizing.vllm_flag_values import (
     Value,
@@ -20,6 +20,11 @@ from infra_gen.plan.sizing.vllm_flag_values import (
     switch,
     whole,
 )
+
+if TYPE_CHECKING:
+    from infra_gen.model.llm import Architecture
+    from infra_gen.model.plan import Machine
+    from infra_gen.plan.memory import Shape
 
 Guesser = Literal["layers", "copy", "nothing"]
 Fields = dict[str, object]
@@ -75,6 +80,25 @@ class Settings:
     text_only: bool = False
     offload_gib: float = 0.0
     names: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+    placed: bool = False
+
+    @property
+    def fixed_requests(self) -> bool:
+        """Whether the user said how many requests run at once."""
+        return self.max_num_seqs is not None
+
+    def on_shape(self, shape: Shape) -> Shape:
+        """The shape with the user's switches."""
+        return replace(shape, eager=self.eager, prefix_cache=self.prefix_cache, own=self)
+
+    def on_split(
+        self, split: Parallelism, machine: Machine, arch: Architecture, /
+    ) -> tuple[Parallelism, str | None]:
+        """With the user's pipeline, data and expert parallelism; `tensor` fixes the choice before."""
+        from infra_gen.plan.sizing.vllm_split import asked_split  # noqa: PLC0415 - it reads these
+
+        return asked_split(split, self, machine, arch)
 
     @property
     def fixed_cache(self) -> bool:
@@ -203,10 +227,8 @@ def _long_name(flag: str) -> str:
     return _SHORT.get(flag, flag.lstrip("-").replace("_", "-"))
 
 
-def settings_of(engine: str, engine_args: Mapping[str, Value]) -> Settings:
-    """What those flags set; nothing for another engine, and nothing from values it cannot read."""
-    if engine != "vllm":
-        return Settings()
+def settings(engine_args: Mapping[str, Value]) -> Settings:
+    """What those flags set; nothing from values that vLLM would not read."""
     found: Fields = {}
     names = set()
     for flag, value in engine_args.items():

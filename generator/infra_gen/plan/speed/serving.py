@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from infra_gen.model.calibration_speed import Rates, tokens_a_step
+from infra_gen.plan.speed.host import HostPart
 from infra_gen.plan.speed.step import Limits, Step, draft_s, hop_s, step_s
 from infra_gen.plan.speed.work import Work
 
@@ -23,7 +24,8 @@ class Engine:
     `batched_tokens` is the most that one step takes; None: a prompt is read as a whole.
     `cache_bytes` is what running requests share on one device; None: no bound. `stages` of a
     pipeline hold the layers; each works on another part of the batch at the same time. `guesses` is
-    how many tokens ahead are guessed and then checked in one step.
+    how many tokens ahead are guessed and then checked in one step. `host` is
+    the CPU's part of each step, None where devices do it all.
     """
 
     work: Work
@@ -33,6 +35,7 @@ class Engine:
     cache_bytes: float | None = None
     stages: int = 1
     guesses: int = 0
+    host: HostPart | None = None
     _known: dict[Step, float] = field(default_factory=dict, compare=False, repr=False)
 
     def step_s(self, step: Step) -> float:
@@ -42,7 +45,7 @@ class Engine:
             if self.stages > 1:
                 tokens = step.sequences + step.prompt_tokens
                 taken += (self.stages - 1) * hop_s(self.work, self.limits, self.rates, tokens)
-            self._known[step] = taken
+            self._known[step] = taken + (self.host.step_s(step) if self.host else 0.0)
         return self._known[step]
 
     def running(self, requests: int, tokens: float) -> int:
