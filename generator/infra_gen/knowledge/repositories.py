@@ -40,12 +40,22 @@ def find_repository(text: str) -> ModelFacts | None:
     In any case of letters. The preset's own repository stands for the whole preset; any other one
     for what it holds itself. A name without an owner counts where one repository alone has it.
     """
-    wanted = text.lower()
+    found = _listed(text.lower())
+    return _facts(*found) if found else None
+
+
+def preset_with(text: str) -> str | None:
+    """The id of the preset that lists this repository, None where none does."""
+    found = _listed(text.lower())
+    return found[0] if found else None
+
+
+def _listed(wanted: str) -> Found | None:
     found = _by_repository().get(wanted)
     if found is None and "/" not in wanted:
         owners = _by_name().get(wanted, ())
         found = owners[0] if len(owners) == 1 else None
-    return _facts(*found) if found else None
+    return found
 
 
 def find_by_name(text: str) -> ModelFacts | None:

@@ -33,6 +33,8 @@ def asked_weights(
             return listed
     if not sized or model.file or not found or not names or names[0] not in MATRIX_BITS:
         return []
+    if names[0][0].isupper():  # llama.cpp's types: nothing that this engine loads
+        return []
     return [_standing_in(model, names[0], plain or found)]
 
 
