@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra_gen import building
 from infra_gen.building import Built, build, judge, plan
 from infra_gen.errors import (
     EditedError,
@@ -20,8 +19,6 @@ from infra_gen.errors import (
 from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
 from infra_gen.knowledge.models import MODEL_FILE, document_of
-from infra_gen.knowledge.offers import Wanted, offers
-from infra_gen.knowledge.prices import PriceTable
 from infra_gen.lifecycle import drift, lock_file, spec_file, writing
 from infra_gen.lifecycle.changes import BASE_DIR, find_changes
 from infra_gen.model.facts import Facts
@@ -30,11 +27,9 @@ from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Lock, Resolved
 from infra_gen.model.plan import Plan, Point
 from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
-from infra_gen.plan.places import Ranking
 from infra_gen.plan.under_load import speed_of
 from infra_gen.resources import data_dir
 from infra_gen.rules import registry as rules
-from infra_gen.searching import for_readers
 from infra_gen.stack.build import build_stack
 from infra_gen.stack.explain import explanation, known_names
 from infra_gen.targets.command import command_of
@@ -50,13 +45,11 @@ __all__ = [
     "build_locked",
     "check",
     "explain",
-    "for_readers",
     "judge",
     "load",
     "plan",
     "plan_document",
     "predict",
-    "rank",
     "update",
     "validate",
     "write_new",
@@ -249,26 +242,6 @@ def _write_update(root: Path, built: Built, lock: Lock, *, discard_edits: bool) 
         left=found.left,
         changes=_plan_changes(lock.resolved, lock_file.resolved_of(built.plan)),
     )
-
-
-def rank(
-    spec: Spec,
-    base: Path,
-    wanted: Wanted,
-    prices: PriceTable | None = None,
-    limit: int | None = None,
-) -> Ranking:
-    """Hardware that carries the load of `spec`, whose own hardware counts for nothing.
-
-    The first `limit` places, null: all. Raises UsageError when no hardware is what is wanted.
-    """  # fmt: skip
-    offered = offers(wanted, prices)
-    if not offered:
-        raise UsageError(
-            "no hardware is what is asked for",
-            hint="infra-gen list hardware and infra-gen list instances name all",
-        )
-    return building.rank(spec, base, offered, wanted.max_devices, limit)
 
 
 def predict(

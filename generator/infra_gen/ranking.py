@@ -1,11 +1,50 @@
-"""The ranking of hardware as the document of `plan --json`."""
+"""The ranking of hardware for a load, and its document: what the command line asks for."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from infra_gen import building
+from infra_gen.errors import UsageError
 from infra_gen.knowledge.engines import engine_info
+from infra_gen.knowledge.offers import Wanted, offers
+from infra_gen.knowledge.prices import PriceTable, read_prices
 from infra_gen.model.ranking_document import RankingDocument
 from infra_gen.model.spec import Spec
 from infra_gen.plan.places import Missed, Placed, Ranking
+from infra_gen.searching import for_readers
+
+__all__ = [
+    "Missed",
+    "Placed",
+    "PriceTable",
+    "Ranking",
+    "Wanted",
+    "document_of",
+    "for_readers",
+    "rank",
+    "read_prices",
+]
+
+
+def rank(
+    spec: Spec,
+    base: Path,
+    wanted: Wanted,
+    prices: PriceTable | None = None,
+    limit: int | None = None,
+) -> Ranking:
+    """Hardware that carries the load of `spec`, whose own hardware counts for nothing.
+
+    The first `limit` places, null: all. Raises UsageError when no hardware is what is wanted.
+    """  # fmt: skip
+    offered = offers(wanted, prices)
+    if not offered:
+        raise UsageError(
+            "no hardware is what is asked for",
+            hint="infra-gen list hardware and infra-gen list instances name all",
+        )
+    return building.rank(spec, base, offered, wanted.max_devices, limit)
 
 
 def version_of(engine: str, spec: Spec) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra_gen import api
+from infra_gen import api, ranking
 from infra_gen.cli.options import Asked, spec_from
 from infra_gen.knowledge.offers import Wanted
 
@@ -92,9 +92,9 @@ def in_process(runs: int) -> None:
         print(f"| plan {words} | {took:.1f} | <= 10 |")
     for words in SEARCHES:
         asked = asked_of(f"--hardware any {words}")
-        spec = api.for_readers(spec_from(asked))
+        spec = ranking.for_readers(spec_from(asked))
         took = milliseconds(
-            lambda spec=spec: api.rank(spec, Path(), Wanted(), limit=10),  # type: ignore[misc]
+            lambda spec=spec: ranking.rank(spec, Path(), Wanted(), limit=10),  # type: ignore[misc]
             max(1, runs // 2),
         )
         print(f"| plan {words} | {took:.0f} | < 2000 with the start |")

@@ -33,7 +33,10 @@ ALLOWED: dict[str, set[str]] = {
     "__main__.py": {"cli"},
     "building.py": {
         "model", "errors", "knowledge", "plan", "engines", "stack", "targets", "rules",
+        "searching",
     },
+    "searching.py": {"model", "knowledge", "plan", "targets"},
+    "ranking.py": {"building", "errors", "model", "knowledge", "plan", "searching"},
     "api.py": {
         "building", "model", "errors", "resources", "knowledge", "plan", "engines", "stack",
         "targets", "rules", "lifecycle",
@@ -42,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "catalogue": {"model", "errors", "knowledge", "plan", "targets", "rules"},
     "cli": {
         "api", "errors", "lifecycle", "model", "rules", "detect", "catalogue", "resources",
+        "ranking",
     },
 }  # fmt: skip
 # Type checkers read these imports, Python does not.
@@ -61,6 +65,7 @@ READERS = WRITERS | {
     "knowledge/safetensors_files.py",
     "knowledge/gguf_header.py",
     "knowledge/hub.py",
+    "knowledge/prices.py",
     "knowledge/profiles.py",
     "knowledge/hf_config.py",
     "knowledge/models.py",

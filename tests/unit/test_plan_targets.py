@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_gen import api
+from infra_gen import api, building
 from infra_gen.building import gather
 from infra_gen.cli.main import run
 from infra_gen.cli.options import Asked, spec_from
@@ -254,7 +254,7 @@ def test_the_deployed_limits_are_the_planned_ones(name: str) -> None:
 def test_a_lock_gives_the_same_numbers_again(tpot: float | None) -> None:
     spec = spec_from(Asked(hardware="4090", model="llama-3.1-8b", users=40, tpot_ms=tpot))
     first, _ = api.plan(spec, Path())
-    again = api.building.plan(spec, Path(), lock_file.resolved_of(first))[0]
+    again = building.plan(spec, Path(), lock_file.resolved_of(first))[0]
     assert again.limits == first.limits
     assert again.performance == first.performance
     assert again.memory == first.memory

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_gen import api
+from infra_gen import api, ranking
 from infra_gen.cli.main import run
 from infra_gen.cli.options import Asked, spec_from
 from infra_gen.errors import UsageError
@@ -44,8 +44,8 @@ def ranked(
     **asked: object,
 ) -> Ranking:
     given = {"users": 50, "model": "qwen3-32b", **asked}
-    spec = api.for_readers(spec_from(Asked(hardware="any", **given)))  # type: ignore[arg-type]
-    return api.rank(spec, Path(), wanted, prices, limit)
+    spec = ranking.for_readers(spec_from(Asked(hardware="any", **given)))  # type: ignore[arg-type]
+    return ranking.rank(spec, Path(), wanted, prices, limit)
 
 
 def words(found: Ranking) -> list[str]:
@@ -135,7 +135,7 @@ class TestOrder:
         self, workload: str, given: float | None, target: float | None
     ) -> None:
         asked = Asked(hardware="any", users=5, workload=workload, tpot_ms=given)
-        found = api.for_readers(spec_from(asked)).load
+        found = ranking.for_readers(spec_from(asked)).load
         assert found.tpot_ms == target
         assert found.ttft_ms == (ATTENTION_MS if target else None)
 

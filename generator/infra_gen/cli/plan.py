@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra_gen.cli import completion, options, ranking
+from infra_gen.cli import options, ranking
 from infra_gen.cli.options import Asked
 
 if TYPE_CHECKING:
@@ -57,26 +57,11 @@ def plan(
             "--point", help="Predict CONCURRENCY:INPUT:OUTPUT of one replica. Repeatable."
         ),
     ] = None,
-    vendor: Annotated[
-        str | None,
-        typer.Option(
-            help="Ranking: nvidia, amd, intel, apple or cpu only.",
-            autocompletion=completion.vendors,
-        ),
-    ] = None,
-    provider: Annotated[
-        str | None, typer.Option(help="Ranking: instances of aws, azure or gcp only.")
-    ] = None,
-    max_devices: Annotated[
-        int | None, typer.Option(help="Ranking: at most so many devices, in all machines together.")
-    ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Ranking: YAML or CSV, hardware to the price of an hour."
-        ),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Ranking: so many places (10).")] = None,
+    vendor: ranking.Vendor = None,
+    provider: ranking.Provider = None,
+    max_devices: ranking.MaxDevices = None,
+    prices: ranking.PriceFile = None,
+    limit: ranking.Limit = None,
     as_json: Annotated[bool, typer.Option("--json", help="The answer as a JSON document.")] = False,
 ) -> int:
     """Parse, plan, print."""

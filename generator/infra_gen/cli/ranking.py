@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infra_gen.cli import completion
 from infra_gen.cli.options import Asked
 
 if TYPE_CHECKING:
     from infra_gen.cli.table import Column
     from infra_gen.model.spec import Spec
-    from infra_gen.plan.places import Missed, Placed, Ranking
+    from infra_gen.ranking import Missed, Placed, Ranking
+
+Vendor = Annotated[
+    str | None,
+    typer.Option(
+        help="Ranking: nvidia, amd, intel, apple or cpu only.", autocompletion=completion.vendors
+    ),
+]
+Provider = Annotated[str | None, typer.Option(help="Ranking: instances of aws, azure or gcp only.")]
+MaxDevices = Annotated[
+    int | None, typer.Option(help="Ranking: at most so many devices, in all machines together.")
+]
+PriceFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Ranking: YAML or CSV, hardware to the price of an hour."),
+]
+Limit = Annotated[int | None, typer.Option(help="Ranking: so many places (10).")]
 
 _PLACES = 10
 _MISSES = 3
@@ -49,15 +66,13 @@ class Options:
 
 def rank(asked: Asked, search: Options, *, points: bool, as_json: bool) -> int:
     """Check, search, print; exit 5 when nothing carries the load."""
-    from infra_gen import api
+    from infra_gen import ranking
     from infra_gen.errors import DoesNotFitError, ExitCode
-    from infra_gen.knowledge.offers import Wanted
-    from infra_gen.knowledge.prices import read_prices
 
-    spec = api.for_readers(_spec(asked, search, points=points))
-    prices = read_prices(search.prices) if search.prices else None
-    wanted = Wanted(search.vendor, search.provider, search.max_devices)
-    found = api.rank(spec, Path(), wanted, prices, search.limit or _PLACES)
+    spec = ranking.for_readers(_spec(asked, search, points=points))
+    prices = ranking.read_prices(search.prices) if search.prices else None
+    wanted = ranking.Wanted(search.vendor, search.provider, search.max_devices)
+    found = ranking.rank(spec, Path(), wanted, prices, search.limit or _PLACES)
     currency = prices.currency if prices else None
     if as_json:
         _print_json(found, spec, currency)

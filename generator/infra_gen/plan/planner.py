@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from infra_gen.errors import DoesNotFitError, InfraGenError, UsageError, did_you_mean
-from infra_gen.model.calibration import known
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Performance, Plan, Startup, Weights
+from infra_gen.model.plan import Performance, Plan, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load, partial, quantization
 from infra_gen.plan.asked_weights import said_of
@@ -21,9 +20,7 @@ from infra_gen.plan.evaluated import Evaluated
 from infra_gen.plan.reasons import borrowed_speed, decisions_of, other_version
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.sizing.vllm_memory_settings import moves_memory
-
-_DRAIN_BOUNDS_S = (30, 300)
-_STOP_SLACK_S = 15
+from infra_gen.plan.startup import startup_of
 
 
 def _check_context(spec: Spec, facts: Facts) -> None:
@@ -51,35 +48,6 @@ def _check_task(facts: Facts) -> None:
             where="load.workload",
             hint=f"use a workload of that kind: infra-gen list workloads --task {preset.task}",
         )
-
-
-def _startup(found: Evaluated, facts: Facts) -> Startup:
-    """Budgets from bytes: start-up doubles the estimate, drain lets a long answer finish."""
-    constants, candidate = facts.calibration, found.candidate
-    kind = "gpu" if facts.machine.is_gpu else "cpu"
-    size_gb = candidate.weights.bytes / 1e9
-    read_s = size_gb / known(constants.load_gb_s[kind])
-    load_s = math.ceil(read_s + known(constants.engine_init_s[candidate.engine]))
-    drain_s = _drain_s(found, facts)
-    phases = facts.engines[candidate.engine].facts.shutdown.phases.value or 1
-    return Startup(
-        download_s=math.ceil(candidate.weights.bytes / 1e6 / known(constants.download_mb_s)),
-        load_s=load_s,
-        budget_s=math.ceil(2 * load_s / 30) * 30,
-        drain_s=drain_s,
-        stop_s=drain_s * phases + _STOP_SLACK_S,
-    )
-
-
-def _drain_s(found: Evaluated, facts: Facts) -> int:
-    """Time for a long answer to finish; 0 for an engine that cuts answers off whatever it is told."""
-    if facts.engines[found.candidate.engine].facts.shutdown.behaviour.value == "abort":
-        return 0
-    longest = facts.workload.output_tokens.high
-    point = found.performance.peak
-    per_token = (point.tpot_ms or 100.0) if point else 100.0
-    low, high = _DRAIN_BOUNDS_S
-    return min(high, max(low, math.ceil(longest * per_token / 1e3 / 10) * 10))
 
 
 def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
@@ -310,7 +278,7 @@ def _assemble(found: Evaluated, choice: Choice, facts: Facts, spec: Spec) -> Pla
         memory=found.memory,
         performance=_over_nodes(found.performance, nodes),
         limits=found.limits,
-        startup=_startup(found, facts),
+        startup=startup_of(found, facts),
         users=spec.load.users,
         workload=facts.workload.id,
         think_s=facts.workload.think_s.value or 0.0,
