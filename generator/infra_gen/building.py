@@ -19,8 +19,9 @@ from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Resolved
+from infra_gen.model.machine import Machine
 from infra_gen.model.offer import Offer
-from infra_gen.model.plan import Machine, Plan
+from infra_gen.model.plan import Plan
 from infra_gen.model.spec import LOCK_FILE, Spec
 from infra_gen.model.stack import Stack
 from infra_gen.model.target import TargetKind

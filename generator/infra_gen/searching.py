@@ -9,8 +9,8 @@ from infra_gen.knowledge import store
 from infra_gen.knowledge.offers import Wanted, offers
 from infra_gen.knowledge.profiles import shared
 from infra_gen.model.facts import Facts
+from infra_gen.model.machine import Machine
 from infra_gen.model.offer import Offer
-from infra_gen.model.plan import Machine
 from infra_gen.model.spec import Spec
 from infra_gen.model.target import TargetKind
 from infra_gen.plan.choose import AUTO_TPOT_MS

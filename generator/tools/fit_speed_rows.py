@@ -12,7 +12,8 @@ from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.calibration_speed import EngineSpeed, Rates, names_of, rates
 from infra_gen.model.llm import ModelPreset
-from infra_gen.model.plan import GIB, Machine
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB
 from infra_gen.plan import kv_cache
 from infra_gen.plan.speed.precision import compute_tflops, precision_of, short_sum_tflops
 from infra_gen.plan.speed.serving import Engine

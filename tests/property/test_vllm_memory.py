@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.llm import ModelPreset
-from infra_gen.model.plan import Machine, Memory
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Memory
 from infra_gen.plan.memory import Shape
-from infra_gen.plan.sizing import vllm_memory
-from infra_gen.plan.sizing.vllm_memory_settings import settings_of
+from infra_gen.plan.sizing import vllm_memory, vllm_memory_settings
 from infra_gen.plan.weights import computed_bytes
 
 CALIBRATION = store.calibration()
@@ -52,7 +52,7 @@ def memory(machine: Machine, model: ModelPreset, shape: Shape) -> Memory:
 
 def own(shape: Shape, **flags: str | int | float | bool) -> Shape:
     named = {name.replace("_", "-"): value for name, value in flags.items()}
-    read = settings_of("vllm", named)
+    read = vllm_memory_settings.settings(named)
     assert read.names == named.keys()
     return replace(shape, own=read)
 

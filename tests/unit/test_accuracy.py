@@ -218,7 +218,7 @@ class TestPages:
 
     def test_every_constant_is_on_the_page(self) -> None:
         page = docs_calibration.calibration_page()
-        assert "| `driver_context_gib` |" in page
+        assert "| `driver_context_share` |" in page
         assert "| `graphs.full_mib` |" in page
         for name in store.names("calibration/speed"):
             table = store.load("calibration/speed", name, EngineSpeed)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra_gen.knowledge import store
+from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.llm import Architecture, ModelPreset
 from infra_gen.model.plan import Limits, Parallelism, Placement
 from infra_gen.plan.sizing import llamacpp_cache as caching
@@ -79,8 +80,10 @@ class TestLimits:
 
     def test_one_device_where_layers_are_not_split(self) -> None:
         split = Parallelism(layer_split=4)
-        assert settings({"-sm": "none"}).on_split(split).layer_split == 1
-        assert settings({"-sm": "layer"}).on_split(split) == split
+        machine = resolve_machine("4x3090")
+        arch = store.load("models", "qwen3-8b", ModelPreset).architecture
+        assert settings({"-sm": "none"}).on_split(split, machine, arch)[0].layer_split == 1
+        assert settings({"-sm": "layer"}).on_split(split, machine, arch) == (split, None)
 
 
 class TestReading:

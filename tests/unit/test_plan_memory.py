@@ -10,7 +10,8 @@ import pytest
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.llm import Architecture, LayerGroup, ModelPreset
-from infra_gen.model.plan import GIB, Machine, Memory
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB, Memory
 from infra_gen.plan import kv_cache, weights
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing import vllm_memory

@@ -22,7 +22,7 @@ from infra_gen.plan.sizing.vllm_memory_settings import (
     Settings,
     Speculation,
     moves_memory,
-    settings_of,
+    settings,
 )
 from infra_gen.plan.sizing.vllm_memory_stage import part_of, stages, with_guess_layer
 from infra_gen.plan.sizing.vllm_split import asked_split
@@ -51,7 +51,7 @@ def memory(changed: Shape, name: str = "llama-3.1-8b-instruct") -> Memory:
 
 
 def own(**flags: object) -> Settings:
-    return settings_of("vllm", {key.replace("_", "-"): value for key, value in flags.items()})  # type: ignore[misc]
+    return settings({key.replace("_", "-"): value for key, value in flags.items()})  # type: ignore[misc]
 
 
 def plan(hardware: str, model: str, *flags: str, users: int = 1, **more: str) -> Plan:
@@ -97,8 +97,7 @@ class TestValues:
 
 class TestSettings:
     def test_short_names_and_objects(self) -> None:
-        read = settings_of(
-            "vllm",
+        read = settings(
             {"-pp": 2, "-dp": "4", "-dcp": 2, "-ep": True, "-sc": MTP, "--max-model-len": "auto"},
         )
         assert (read.pipeline, read.data, read.context_parallel, read.expert) == (2, 4, 2, True)
@@ -125,7 +124,7 @@ class TestSettings:
         ],
     )
     def test_what_is_not_counted_is_known_to_matter(self, flag: str, value: str) -> None:
-        assert settings_of("vllm", {flag: value}) == Settings()
+        assert settings({flag: value}) == Settings()
         assert moves_memory("vllm", flag)
         assert not moves_memory("llama.cpp", flag)
 

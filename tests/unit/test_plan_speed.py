@@ -23,7 +23,7 @@ from infra_gen.model.calibration_speed import (
     table_of,
 )
 from infra_gen.model.llm import ModelPreset
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.plan import kv_cache, weights
 from infra_gen.plan.speed import SpeedModel
 from infra_gen.plan.speed.precision import compute_tflops, precision_of

@@ -288,7 +288,7 @@ class TestCommand:
         assert out.startswith("Hardware that carries 50 users of Qwen3 32B (chat, at most 10000 ms")
         assert "quantization" in out
         assert (
-            "infra-gen plan --hardware g6e.xlarge --users 50 --model qwen3-32b --ttft-ms 10000"
+            "infra-gen plan --hardware g7.2xlarge --users 50 --model qwen3-32b --ttft-ms 10000"
             in out
         )
         assert "an hour" not in out

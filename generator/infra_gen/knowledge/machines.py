@@ -14,7 +14,7 @@ from infra_gen.model.hardware import (
     InstancePreset,
     MemoryOption,
 )
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.model.sourced import Sourced
 
 _PREFIX = re.compile(r"^(\d+)\s*x\s*(?=[a-z])", re.IGNORECASE)

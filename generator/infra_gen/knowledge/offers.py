@@ -11,8 +11,8 @@ from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.knowledge.prices import PriceTable
 from infra_gen.model.hardware import DevicePreset, InstancePreset, Vendor
+from infra_gen.model.machine import Machine
 from infra_gen.model.offer import Offer, shape_of
-from infra_gen.model.plan import Machine
 
 COUNTS = (1, 2, 4, 8)  # how many devices of one kind machines have
 PROVIDERS: tuple[str, ...] = get_args(InstancePreset.model_fields["provider"].annotation)

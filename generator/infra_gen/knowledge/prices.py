@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from infra_gen.errors import UsageError
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
+from infra_gen.model.machine import Machine
 from infra_gen.model.offer import Prices
-from infra_gen.model.plan import Machine
 
 _MAX_BYTES = 1_000_000
 _COLUMNS = ("hardware", "price_per_hour", "currency")

@@ -12,7 +12,7 @@ from infra_gen.errors import UsageError
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine, with_memory
 from infra_gen.model.hardware import USUAL_ACCELERATOR
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.model.profile import InlineDevice, Profile
 from infra_gen.model.spec import HardwareNodes, Spec
 

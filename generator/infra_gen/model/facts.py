@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import ModelPreset
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.model.target import TargetKind
 from infra_gen.model.workload import Workload
 

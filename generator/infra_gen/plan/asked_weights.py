@@ -31,24 +31,27 @@ def asked_weights(
         listed = [w for w in found if w.quantization == name]
         if listed:
             return listed
-    if not sized or model.file or not found or not names or names[0] not in MATRIX_BITS:
+    if not sized or model.file or not found:
         return []
-    if names[0][0].isupper():  # llama.cpp's types: nothing that this engine loads
-        return []
-    return [_standing_in(model, names[0], plain or found)]
+    gguf = found[0].format == "gguf"  # llama.cpp's types are in capitals, and no others
+    fitting = [name for name in names if name in MATRIX_BITS and name[0].isupper() == gguf]
+    return [_standing_in(model, fitting[0], plain or found)] if fitting else []
 
 
 def _standing_in(model: ModelFacts, name: str, known: list[Weights]) -> Weights:
-    """Weights in `name` that no checkpoint holds, with bytes from the shapes."""
+    """Weights in `name` that no checkpoint holds, with bytes from the shapes.
+
+    A GGUF file gets the name that makers of such files would give it.
+    """
     on_load = name in quantization.ON_LOAD and known[0].quantization in quantization.PLAIN
     source = known[0] if on_load else None
     return Weights(
-        format="safetensors",
+        format=known[0].format,
         quantization=name,
         bytes=computed_bytes(model.preset, name),
         basis="computed",
         repo=source.repo if source else None,
-        files=(),
+        files=(f"{model.preset.id}-{name}.gguf",) if known[0].format == "gguf" else (),
         revision=source.revision if source else None,
         sha256=None,
         local_path=source.local_path if source else None,

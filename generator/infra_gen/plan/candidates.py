@@ -14,13 +14,18 @@ from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Machine, Parallelism, Placement, Weights
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Parallelism, Placement, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import quantization
 from infra_gen.plan.asked_weights import as_loaded, asked_weights
 from infra_gen.plan.sizing.contract import Settings
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.weights import checkpoint_weights, computed_bytes, loaded_bytes
+
+
+# Engines that load a quantization wherever it comes from: one that nobody lists can be sized too.
+_SIZED = ("vllm", "llama.cpp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ def smallest_bytes(facts: Facts, spec: Spec, engine: str) -> int | None:
         facts.engines[engine],
         spec.quantization,
     )
-    sized, sizes = engine == "vllm" and not facts.auto_model, []
+    sized, sizes = engine in _SIZED and not facts.auto_model, []
     for model in facts.models:
         known = weights_of(model, info)
         for stored in asked_weights(model, known, asked, own.quantization, sized=sized):
@@ -230,8 +235,10 @@ def _of_model(
     if tensor and tensor > machine.devices:
         general = general or f"tensor parallelism of {tensor} needs more than {machine.devices}"
     known, asked = weights_of(model, info), _asked(spec, pins)
-    sized = engine == "vllm" and not facts.auto_model
-    for stored in asked_weights(model, known, asked, own.quantization, sized=sized):
+    sized = engine in _SIZED and not facts.auto_model
+    stored_ones = asked_weights(model, known, asked, own.quantization, sized=sized)
+    stored_ones.sort(key=lambda stored: quantization.unpacked(stored.quantization, machine))
+    for stored in stored_ones:
         if not _wanted(spec, pins, facts.auto_model, stored):
             continue
         weights = as_loaded(model, stored, own.quantization)

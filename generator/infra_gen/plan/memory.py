@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import GIB, Machine, Memory, Placement
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB, Memory, Placement
 from infra_gen.plan import kv_cache
 from infra_gen.plan.sizing.llamacpp_layout import Layout
 from infra_gen.plan.sizing.vllm_memory_settings import Settings

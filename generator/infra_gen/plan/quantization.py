@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 
 # Order of quality, best first. Sources: llama.cpp's perplexity tables (tools/quantize/README.md)
 # for GGUF types; for safetensors, formats with more bits and finer scales come first.
@@ -70,6 +70,20 @@ def meant_by(asked: str) -> tuple[str, ...]:
 def rank(quantization: str) -> int:
     """Position in QUALITY; what is not listed comes last."""
     return QUALITY.index(quantization) if quantization in QUALITY else len(QUALITY)
+
+
+_NATIVE_FP4 = 10.0  # Blackwell; older cards unpack the weights in a kernel, as for int4
+
+
+def unpacked(quantization: str, machine: Machine) -> bool:
+    """Whether the card has no arithmetic for these weights although others made for it exist.
+
+    vLLM warns then that speed may suffer (vllm 0.25.0
+    vllm/model_executor/layers/quantization/utils/marlin_utils_fp4.py).
+    """
+    if quantization != "nvfp4" or machine.compute_capability is None:
+        return False
+    return float(machine.compute_capability) < _NATIVE_FP4
 
 
 def vllm_can_run(

@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from infra_gen.model.facts import Facts
+from infra_gen.model.machine import Machine
 from infra_gen.model.offer import Offer, shape_of
-from infra_gen.model.plan import GIB, Machine
+from infra_gen.model.plan import GIB
 from infra_gen.model.spec import Spec
 from infra_gen.plan.candidates import engine_order, smallest_bytes
 from infra_gen.plan.choose import choose

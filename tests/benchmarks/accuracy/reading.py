@@ -43,6 +43,7 @@ _READ: Mapping[str, Callable[[Document, Measured], float | None]] = {
     "weights": lambda d, _: _device(d, "weights_gib"),
     "KV capacity": _capacity,
     "KV tokens": lambda d, _: float(d["memory"]["kv_cache_tokens"]),
+    "KV tokens of a known cache": lambda d, _: float(d["memory"]["kv_cache_tokens"]),
     "KV": lambda d, _: _device(d, "kv_cache_gib"),
     "total memory": lambda d, _: _device(d, "weights_gib", "kv_cache_gib", "activation_gib"),
     "decode step": lambda d, r: _points(d, r, "decode_step_ms"),

@@ -9,6 +9,7 @@ from typing import Any
 from tests.benchmarks.accuracy import tables
 from tests.benchmarks.accuracy.question import Measured, Question, settings
 
+from infra_gen.model.plan import GIB
 from tools import fit_vllm_memory
 
 FITTED_STARTS: frozenset[str] = fit_vllm_memory.FIT
@@ -19,10 +20,10 @@ LOW_LOAD = 8  # requests at once up to which a time to the first token holds no 
 
 
 def _start_question(row: Mapping[str, Any]) -> Question:
+    """As the run was started; what nobody set is the engine's own, as in a plan without users."""
     given = dict(row["settings"])
-    if "max-num-seqs" not in given:
-        default = tables.requests_default(row["hardware"], row["version"])
-        given |= {"max-num-seqs": default} if default else {}
+    if row.get("given_cache"):  # its log does not say what else was set: only the blocks count
+        given["kv-cache-memory-bytes"] = int(row["kv_gib"] * GIB)
     return Question(
         hardware=row["hardware"],
         model=row["preset"],
@@ -65,7 +66,11 @@ def memory() -> Iterator[Measured]:
         if "weights_gib" in row:
             yield start
         context = row["settings"].get("max-model-len")
-        if "max_concurrency" in row and context:
+        if row.get("given_cache"):
+            tokens = row.get("kv_tokens")
+            if tokens:
+                yield replace(start, quantity="KV tokens of a known cache", value=tokens)
+        elif "max_concurrency" in row and context:
             value = row["max_concurrency"] * context
             yield replace(start, quantity="KV capacity", value=value)
         elif "kv_tokens" in row:

@@ -9,7 +9,8 @@ from typing import Protocol
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Architecture, ModelPreset, Parsers, Task
-from infra_gen.model.plan import Limits, Machine, Memory, Parallelism, Placement, Weights
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Limits, Memory, Parallelism, Placement, Weights
 from infra_gen.plan.memory import Shape
 
 Split = tuple[Parallelism, str | None]

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Architecture, ModelPreset, Parsers
-from infra_gen.model.plan import Limits, Machine, Memory, Parallelism, Placement, Weights
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Limits, Memory, Parallelism, Placement, Weights
 from infra_gen.plan.memory import UBATCH, Shape
 from infra_gen.plan.sizing import llamacpp_memory, llamacpp_settings
 from infra_gen.plan.sizing.contract import Ask, Split

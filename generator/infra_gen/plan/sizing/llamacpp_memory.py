@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import GIB, HostShare, Machine, Memory, Placement
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB, HostShare, Memory, Placement
 from infra_gen.plan.memory import UBATCH, Shape
 from infra_gen.plan.sizing.llamacpp_cache import (
     bytes_per_token,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import Limits, Machine, Parallelism, Placement
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Limits, Parallelism, Placement
 from infra_gen.plan.kv_cache import KV_ELEMENT_BYTES
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing import reading

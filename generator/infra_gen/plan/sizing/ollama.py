@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from infra_gen.model.llm import Architecture, ModelPreset
-from infra_gen.model.plan import Limits, Machine, Placement, Weights
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Limits, Placement, Weights
 from infra_gen.plan.sizing import llamacpp, ollama_settings
 from infra_gen.plan.sizing.contract import Ask
 

@@ -9,7 +9,8 @@ from infra_gen.errors import UsageError
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Architecture, ModelPreset, Parsers
-from infra_gen.model.plan import Limits, Machine, Memory, Placement, Weights
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Limits, Memory, Placement, Weights
 from infra_gen.plan import legality, quantization
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing import shared_cache, tgi_memory, tgi_settings

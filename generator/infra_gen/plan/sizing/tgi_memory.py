@@ -14,7 +14,8 @@ import math
 
 from infra_gen.model.calibration import Calibration, TgiMemory, known
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import GIB, Machine, Memory
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB, Memory
 from infra_gen.plan import kv_cache
 from infra_gen.plan.memory import Shape
 

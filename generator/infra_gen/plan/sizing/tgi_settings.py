@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import Limits, Machine, Parallelism
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Limits, Parallelism
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing import reading
 from infra_gen.plan.sizing.reading import Value

@@ -11,7 +11,8 @@ from dataclasses import replace
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.calibration_memory import VllmMemory, at_version, reached
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import GIB, Machine, Memory
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB, Memory
 from infra_gen.plan import kv_cache
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing import (

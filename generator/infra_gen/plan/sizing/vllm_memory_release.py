@@ -12,7 +12,7 @@ from infra_gen.model.calibration_memory import (
     reached,
 )
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.plan.memory import Shape
 
 STATE_KINDS = ("linear", "mamba")

@@ -23,7 +23,7 @@ from infra_gen.plan.sizing.vllm_flag_values import (
 
 if TYPE_CHECKING:
     from infra_gen.model.llm import Architecture
-    from infra_gen.model.plan import Machine
+    from infra_gen.model.machine import Machine
     from infra_gen.plan.memory import Shape
 
 Guesser = Literal["layers", "copy", "nothing"]

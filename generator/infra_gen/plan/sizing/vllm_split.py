@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import Machine, Parallelism
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Parallelism
 from infra_gen.plan.sizing.vllm_memory_settings import Settings
 
 

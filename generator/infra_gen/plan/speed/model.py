@@ -11,7 +11,8 @@ from functools import cached_property
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.calibration_speed import Rates, band_of, names_of, rates, table_of
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import HostShare, Machine, Point
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import HostShare, Point
 from infra_gen.plan.speed.host import HOST_NAMES, HostPart, device_part, host_part
 from infra_gen.plan.speed.precision import compute_tflops, precision_of, short_sum_tflops
 from infra_gen.plan.speed.serving import Engine

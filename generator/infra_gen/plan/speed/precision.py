@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 
 # Weights and activations both in 8 bits, or both in 4.
 _EIGHT = ("fp8", "fp8-block", "w8a8-int8")
