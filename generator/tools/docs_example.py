@@ -60,7 +60,7 @@ def _segments(arch: Architecture) -> float:
     width = arch.intermediate_size / DEVICES
     found = 0.0
     for columns in (heads + 2 * keys, heads, 2 * width, width):
-        size = arch.hidden_size * columns * _BITS / 8
+        size = arch.hidden_size * columns * math.floor(_BITS) / 8  # without scales
         found += math.ceil(size / 2 / _MIB) * 2 * _MIB - size
     return arch.layers * found
 
