@@ -85,7 +85,10 @@ def _memory(step: _Steps, card: DevicePreset, model: ModelPreset, requests: int)
     if held is None:
         raise ValueError("the calibration holds no constants of vLLM's memory")
     visible = (card.visible_gib.value if card.visible_gib else None) or 0.0
-    reserved, driver = card.reserved_gib.value or 0.0, round(visible * known(held.driver_context_share), 3)
+    reserved, driver = (
+        card.reserved_gib.value or 0.0,
+        round(visible * known(held.driver_context_share), 3),
+    )
     most = at_version(held.default_fraction, VERSION).value
     share = step(
         "f", f"min({most}, ({visible} - {reserved} - {driver}) / {visible}, cut to two digits)",

@@ -21,7 +21,6 @@ LLAMA = store.load("models", "llama-3.1-8b-instruct", ModelPreset)
 QWEN_MOE = store.load("models", "qwen3-30b-a3b", ModelPreset)
 H100 = resolve_machine("h100")
 CALIBRATION = store.calibration()
-BAND = CALIBRATION.error_band.value or 0.0
 
 
 def arch(**changed: object) -> Architecture:
@@ -205,14 +204,16 @@ def speed(preset: ModelPreset, machine: Machine = H100) -> SpeedModel:
         (LLAMA, 256, 21.69),
         (QWEN_MOE, 1, 5.46),
         (QWEN_MOE, 32, 21.99),
-        (QWEN_MOE, 128, 53.34),
+        # With 128 (53.34 ms) some waited for cache: tests/measurements/speed has it with the cache.
     ],
     ids=lambda value: value.id if isinstance(value, ModelPreset) else None,
 )
 def test_measured_decode_steps(preset: ModelPreset, batch: int, measured_ms: float) -> None:
     """1024 tokens in, 128 out; the band is the one that plans state."""
-    predicted = speed(preset).decode_step_ms(batch, 1024 + 64)
-    assert predicted == pytest.approx(measured_ms, rel=BAND)
+    model = speed(preset)
+    assert model.decode_step_ms(batch, 1024 + 64) == pytest.approx(
+        measured_ms, rel=model.error_band
+    )
 
 
 def test_decode_steps_grow_with_batch_and_context() -> None:

@@ -1,37 +1,12 @@
-"""Calibration: the constants of the speed and memory model, each with its source."""
+"""Calibration: the constants of planning, each with its source."""
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from infra_gen.model.calibration_memory import VllmMemory
 from infra_gen.model.calibration_speed import EngineSpeed
 from infra_gen.model.sourced import Record, Sourced
-
-
-class Efficiency(Record):
-    """Share of a hardware limit that an engine reaches on `devices` devices of a vendor."""
-
-    engine: str
-    vendor: str
-    devices: int
-    value: float
-    source: str | None = None
-    assumed: bool = False
-    note: str | None = None
-
-    @model_validator(mode="after")
-    def _has_an_origin(self) -> Efficiency:
-        if not (self.source or (self.assumed and self.note)):
-            raise ValueError("an efficiency needs a source, or assumed with a note")
-        return self
-
-
-class ByArchitecture(Record):
-    """A constant for dense and for mixture-of-experts models."""
-
-    dense: Sourced[float]
-    moe: Sourced[float]
 
 
 class ByDevices(Record):
@@ -70,15 +45,6 @@ class Calibration(Record):
     """`presets/calibration/<id>.yaml`."""
 
     id: str
-    error_band: Sourced[float]
-    decode_efficiency: tuple[Efficiency, ...]
-    prefill_efficiency: tuple[Efficiency, ...]
-    step_overhead_ms: ByArchitecture
-    vllm_activation_factor: ByArchitecture
-    vllm_graph_gib: Sourced[float]
-    vllm_runtime_gib: ByDevices
-    vllm_max_fraction: Sourced[float]
-    tgi_wiggle_room: Sourced[float]
     tgi: TgiMemory
     host: HostSide
     llamacpp_runtime_gib: dict[str, Sourced[float]]
@@ -99,23 +65,3 @@ def known(value: Sourced[float]) -> float:
     if value.value is None:
         raise ValueError("a calibration constant is null")
     return value.value
-
-
-def efficiency(
-    rows: tuple[Efficiency, ...], engine: str, vendor: str, devices: int
-) -> float | None:
-    """The share for the largest row not above `devices`, interpolated towards the next row.
-
-    None when the engine was never described on that vendor.
-    """
-    mine = sorted((r.devices, r.value) for r in rows if (r.engine, r.vendor) == (engine, vendor))
-    below = [row for row in mine if row[0] <= devices]
-    if not below:
-        return None
-    above = [row for row in mine if row[0] > devices]
-    low = below[-1]
-    if low[0] == devices or not above:
-        return low[1]
-    high = above[0]
-    share = (devices - low[0]) / (high[0] - low[0])
-    return low[1] + share * (high[1] - low[1])

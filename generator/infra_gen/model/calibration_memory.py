@@ -117,7 +117,6 @@ class VllmMemory(Record):
     hybrid_prefix_cache_since: Sourced[str]
     tower_skipped_since: Sourced[str]
     states_for_all_since: Sourced[str]
-    checkpoint_cache_since: Sourced[str]
     expert_adapters_since: Sourced[str]
     near_layer_counts: tuple[Number, ...]
     latent_tokens: tuple[Number, ...]

@@ -167,14 +167,12 @@ class Layout(Record):
 
     Bits of a weight, on average: `attention_bits` of attention and of what stands for it in other
     layers, `shared_bits` of experts that every token passes, `head_bits` of the output head; None
-    where they are what the quantization makes them. `cache_dtype` is what the cache has where
-    nobody sets its type.
+    where they are what the quantization makes them.
     """
 
     attention_bits: float | None = Field(default=None, gt=0, le=32)
     shared_bits: float | None = Field(default=None, gt=0, le=32)
     head_bits: float | None = Field(default=None, gt=0, le=32)
-    cache_dtype: Literal["fp8"] | None = None
     source: str
     checked: date
     note: str | None = None

@@ -23,7 +23,6 @@ from infra_gen.plan.sizing.contract import Settings
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.weights import checkpoint_weights, computed_bytes, loaded_bytes
 
-
 # Engines that load a quantization wherever it comes from: one that nobody lists can be sized too.
 _SIZED = ("vllm", "llama.cpp")
 

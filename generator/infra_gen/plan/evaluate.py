@@ -33,7 +33,7 @@ def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -
         max_num_seqs=limits.max_num_seqs,
         max_num_batched_tokens=limits.max_num_batched_tokens,
         kv_dtype=limits.kv_cache_dtype,
-        stored_cache_dtype=held.cache_dtype,
+        cache_dtype=held.cache_dtype,
         expert_parallel=split.expert,
         ubatch=limits.ubatch,
         quantization=held.quantization,
@@ -43,7 +43,6 @@ def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -
         data=split.data if preset.architecture.moe else 1,
         guess_bytes=guess_bytes(preset, held),
         tower_bytes=tower_bytes(preset),
-        cache_dtype=held.layout.cache_dtype if held.layout else None,
         placement=limits.placement,
     )
     arch, sizing = preset.architecture, SIZINGS[candidate.engine]

@@ -15,7 +15,7 @@ from infra_gen.plan import legality, quantization
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing import shared_cache, vllm_memory, vllm_memory_settings
 from infra_gen.plan.sizing.contract import Ask, Split
-from infra_gen.plan.sizing.vllm_memory_release import batch_default, cache_dtype
+from infra_gen.plan.sizing.vllm_memory_release import batch_default
 
 name = "vllm"
 calibrated_as = "vllm"
@@ -78,8 +78,6 @@ def memory_of(
     machine: Machine, arch: Architecture, shape: Shape, calibration: Calibration
 ) -> Memory:
     """The fullest device of one copy."""
-    constants = vllm_memory.constants_of(calibration)
-    shape = replace(shape, kv_dtype=cache_dtype(constants, shape))
     return vllm_memory.vllm_memory(machine, arch, shape, calibration)
 
 

@@ -21,7 +21,7 @@ from infra_gen.plan.sizing import (
     vllm_memory_peak,
     vllm_memory_weights,
 )
-from infra_gen.plan.sizing.vllm_memory_release import Release, release_of
+from infra_gen.plan.sizing.vllm_memory_release import Release, cache_dtype, release_of
 from infra_gen.plan.sizing.vllm_memory_stage import Stage, part_of, stages, with_guess_layer
 
 _PAIR = 2  # devices that talk to each other without a switch
@@ -157,8 +157,7 @@ def vllm_memory(
     stages the one with the fewest blocks decides for all (vllm/v1/core/kv_cache_utils.py).
     """
     constants = constants_of(calibration)
-    if shape.kv_dtype == "auto" and reached(constants.checkpoint_cache_since, shape.version):
-        shape = replace(shape, kv_dtype=shape.cache_dtype or "auto")
+    shape = replace(shape, kv_dtype=cache_dtype(constants, shape))
     found = [
         _stage_memory(machine, arch, shape, stage, constants)
         for stage in stages(arch.layers, shape.pipeline)

@@ -109,6 +109,6 @@ def batch_default(constants: VllmMemory, version: str | None, machine: Machine) 
 def cache_dtype(constants: VllmMemory, shape: Shape) -> str:
     """The type of the cache: what was asked, or what the checkpoint asks for where vLLM reads that."""
     known = reached(constants.stored_cache_dtype_since, shape.version)
-    if shape.kv_dtype == "auto" and shape.stored_cache_dtype and known:
-        return shape.stored_cache_dtype
+    if shape.kv_dtype == "auto" and shape.cache_dtype and known:
+        return shape.cache_dtype
     return shape.kv_dtype
