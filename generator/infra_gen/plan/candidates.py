@@ -39,6 +39,16 @@ class Candidate:
     placement: Placement = field(default_factory=Placement)
 
 
+def engines_for(facts: Facts, spec: Spec, pins: Resolved | None) -> tuple[str, ...]:
+    """Engines to try, best first; those that have the flags that the user set, if any has."""
+    order = engine_order(spec, facts.machine, pins)
+    flags = [name for name in spec.engine_args if name.startswith("-")]
+    knowing = tuple(
+        name for name in order if all(facts.engines[name].table.flag(flag) for flag in flags)
+    )
+    return knowing or order
+
+
 def engine_order(spec: Spec, machine: Machine, pins: Resolved | None) -> tuple[str, ...]:
     """Engines to try, best first.
 
@@ -172,7 +182,7 @@ def _wanted(spec: Spec, pins: Resolved | None, auto_model: bool, weights: Weight
 def candidates(facts: Facts, spec: Spec, pins: Resolved | None) -> Iterator[Candidate]:
     """Every candidate in order of preference, illegal ones with their reason."""
     for model in model_order(facts):
-        for engine in engine_order(spec, facts.machine, pins):
+        for engine in engines_for(facts, spec, pins):
             yield from _of_model(facts, spec, pins, model, engine)
 
 

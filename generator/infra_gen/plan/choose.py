@@ -124,9 +124,12 @@ def _lacks_nothing(found: Evaluated, spec: Spec, facts: Facts) -> bool:
 
 
 def _is_better(one: Evaluated, other: Evaluated) -> bool:
-    """Whether it carries more users; as many, and faster."""
-    mine, theirs = one.users_supported or 0, other.users_supported or 0
-    return mine > theirs or (mine == theirs and one.typical_tpot_ms < other.typical_tpot_ms)
+    """Whether it carries more users; as many, and comes closer to the targets, then is faster."""
+
+    def merit(found: Evaluated) -> tuple[int, float, float]:
+        return (-(found.users_supported or 0), found.missed_by, found.typical_tpot_ms)
+
+    return merit(one) < merit(other)
 
 
 def reason_of(found: Evaluated, spec: Spec, facts: Facts) -> str:

@@ -187,6 +187,8 @@ def outline(candidate: Candidate, facts: Facts, spec: Spec, slots: int | None = 
     if SIZINGS[candidate.engine].reserves_slots:
         widest = _fit_slots(candidate, facts, widest, own)
         mem = _memory(candidate, facts, widest, own)
+    elif not mem.kv_bytes_per_token:  # nothing is kept: how many run is the limit's alone
+        mem = _memory(candidate, facts, widest, own)
     loaded = LoadModel(facts, spec, candidate, mem, limits, slots=widest.max_num_seqs)
     return Evaluated(candidate, widest, mem, lacking, spec, loaded)
 

@@ -68,6 +68,15 @@ class Evaluated:
         return min(self.peak, self.loaded.typical(self.spec.load.users)) if self.loaded else 0
 
     @cached_property
+    def missed_by(self) -> float:
+        """How many times a target one request alone takes; 1 where it meets them all."""
+        if self.loaded is None:
+            return math.inf
+        alone, wanted = self.loaded.point(1), self.spec.load
+        pairs = ((alone.ttft_ms, wanted.ttft_ms), (alone.tpot_ms, wanted.tpot_ms))
+        return max([1.0, *((reached or math.inf) / target for reached, target in pairs if target)])
+
+    @cached_property
     def typical_tpot_ms(self) -> float:
         """Milliseconds a token as a rule; infinite where unknown or where nothing is written."""
         if self.loaded is None:

@@ -119,9 +119,9 @@ def _rate(found: Evaluated, facts: Facts, *, whole: bool = False) -> str:
         model = replace(model, on_host=HostShare())
     load = facts.workload
     point = model.point(1, load.input_tokens.low, load.output_tokens.low)
-    if not point.output_tokens_per_s:
+    if not point.tpot_ms:
         return "speed unknown"
-    return f"about {point.output_tokens_per_s:.2g} tokens/s"
+    return f"about {1e3 / point.tpot_ms:.2g} tokens/s"
 
 
 def layers_beside(placement: Placement, layers: int) -> str:

@@ -17,7 +17,13 @@ from infra_gen.plan import load, partial, quantization
 from infra_gen.plan.asked_weights import said_of
 from infra_gen.plan.choose import Choice, choose, smaller_model
 from infra_gen.plan.evaluated import Evaluated
-from infra_gen.plan.reasons import borrowed_speed, decisions_of, other_version
+from infra_gen.plan.reasons import (
+    borrowed_speed,
+    decisions_of,
+    other_version,
+    reading_speed,
+    refused_values,
+)
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.sizing.vllm_memory_settings import moves_memory
 from infra_gen.plan.startup import startup_of
@@ -79,9 +85,11 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
     info = facts.engines[candidate.engine]
     said += partial.warnings(found, facts)
     said += _overruled(spec, info)
+    said += refused_values(spec, info)
     said += other_version(info)
     if info.facts.maintenance.value:
         said.append(info.facts.maintenance.value)
+    said += reading_speed(performance, preset.task)
     if found.limits.guesses:
         said.append(
             "tokens are guessed ahead: how many are right depends on the draft and the text, so the "

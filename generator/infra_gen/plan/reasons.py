@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts
-from infra_gen.model.plan import GIB, Decision, Plan, counted
+from infra_gen.model.plan import GIB, Decision, Performance, Plan, counted
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
+from infra_gen.plan.choose import AUTO_TPOT_MS
 from infra_gen.plan.partial import layers_beside
 from infra_gen.plan.sizing.registry import SIZINGS
 
@@ -238,3 +239,25 @@ def other_version(info: EngineInfo) -> Iterator[str]:
             f"images and behaviour are known of {info.name} {pinned}; for {info.version} they are "
             "taken to be the same"
         )
+
+
+def reading_speed(performance: Performance, task: str) -> Iterator[str]:
+    """That answers come slower than people read, where they do."""
+    typical = performance.typical
+    taken = (typical.tpot_ms or 0.0) if typical else 0.0
+    if task == "generate" and taken > AUTO_TPOT_MS:
+        yield (
+            f"slower than people read: {taken:.0f} ms a token as a rule, "
+            f"{AUTO_TPOT_MS:.0f} is what reading takes"
+        )
+
+
+def refused_values(spec: Spec, info: EngineInfo) -> Iterator[str]:
+    """Values of the user's that the engine would not take; writing the deployment is refused then."""
+    for name, value in sorted(spec.engine_args.items()):
+        flag = info.table.flag(name if name.startswith("-") else f"--{name}")
+        if flag is None or isinstance(value, bool):
+            continue
+        problem = flag.problem_with(str(value), name)
+        if problem:
+            yield f"engine_args: {problem}; `infra-gen new` refuses it"

@@ -227,6 +227,12 @@ def _long_name(flag: str) -> str:
     return _SHORT.get(flag, flag.lstrip("-").replace("_", "-"))
 
 
+_OFFLOADED = (
+    "cpu-offload-gb: every step reads that over the link to the host, which the speeds here do not "
+    "count: expect far less"
+)
+
+
 def settings(engine_args: Mapping[str, Value]) -> Settings:
     """What those flags set; nothing from values that vLLM would not read."""
     found: Fields = {}
@@ -240,7 +246,8 @@ def settings(engine_args: Mapping[str, Value]) -> Settings:
         found |= read
         if len(read) == len(fields):
             names.add(flag)
-    return replace(Settings(), names=frozenset(names), **found)  # type: ignore[arg-type]
+    made = replace(Settings(), names=frozenset(names), **found)  # type: ignore[arg-type]
+    return replace(made, warnings=(_OFFLOADED,)) if made.offload_gib else made
 
 
 def moves_memory(engine: str, flag: str) -> bool:

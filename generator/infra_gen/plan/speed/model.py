@@ -175,7 +175,12 @@ class SpeedModel:
             tpot = engine.per_token_s(concurrency, input_tokens, output_tokens) * 1e3
             if together is not None:
                 ttft = engine.first_token_s(concurrency, input_tokens, output_tokens) * 1e3
-        running = engine.running(concurrency, input_tokens + output_tokens / 2) if engine else 1
+        rate = None
+        if engine is not None and tpot:
+            running = engine.served(concurrency, input_tokens, output_tokens)
+            rate = 1e3 * running / tpot
+            if ttft is not None:  # Little's law: so many are there, each for so long
+                rate = 1e3 * concurrency * output_tokens / (ttft + output_tokens * tpot)
         return Point(
             concurrency=concurrency,
             input_tokens=input_tokens,
@@ -184,7 +189,7 @@ class SpeedModel:
             tpot_ms=tpot,
             prefill_ms=together,
             decode_step_ms=step,
-            output_tokens_per_s=None if not tpot else 1e3 * running / tpot,
+            output_tokens_per_s=rate,
         )
 
     def times_ms(

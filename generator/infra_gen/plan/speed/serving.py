@@ -58,6 +58,17 @@ class Engine:
             return requests
         return max(1, min(requests, int(self.cache_bytes // each)))
 
+    def served(self, requests: int, tokens_in: int, tokens_out: int) -> int:
+        """Requests that are written at once where requests come and go; at least one.
+
+        A batch has room for so many only that the prompts which follow them fit beside them.
+        """
+        running = self.running(requests, tokens_in + tokens_out / 2)
+        if self.batched_tokens is None:
+            return running
+        fed = self.batched_tokens * self.stages * tokens_out / max(1, tokens_in + tokens_out)
+        return max(1, min(running, int(fed)))
+
     @property
     def tokens_a_step(self) -> float:
         """Tokens that a sequence gets in a step."""
@@ -165,7 +176,7 @@ class Engine:
         once, so its share of all steps has the prompts of the others in it.
         """
         context = tokens_in + tokens_out / 2
-        running = self.running(requests, context)
+        running = self.served(requests, tokens_in, tokens_out)
         step = self.decode_s(running, context)
         added = self.interference_s(running, tokens_in, context) if running > 1 else 0.0
         served = running * self.rates.stream_us / 1e6
@@ -174,9 +185,9 @@ class Engine:
     def first_token_s(self, requests: int, tokens_in: int, tokens_out: int) -> float:
         """Mean time to the first token: the way in, the prompts before it, its own prompt.
 
-        Requests that the cache has no room for wait until one that runs has ended.
+        Requests that cache or batch have no room for wait until one that runs has ended.
         """
-        running = self.running(requests, tokens_in + tokens_out / 2)
+        running = self.served(requests, tokens_in, tokens_out)
         prompt = self.prefill_s(1, tokens_in)
         before = self.rates.burst * (running - 1)
         first = self.rates.arrival_ms / 1e3 + prompt * (1 + before)
