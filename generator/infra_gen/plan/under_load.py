@@ -221,7 +221,10 @@ class LoadModel:
         bound = min(_MOST_USERS, self._on_average(most, capacity, residence))
         if low >= bound:
             return bound
-        high = bound + 1
+        step = 1  # the answer is little above: widen from there
+        while low + step <= bound and self.carries(low + step, capacity):
+            low, step = low + step, step * 2
+        high = min(low + step, bound + 1)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self.carries(middle, capacity) else (low, middle)

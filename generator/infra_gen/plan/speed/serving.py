@@ -6,7 +6,7 @@ All times in seconds.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from infra_gen.model.calibration_speed import Rates, tokens_a_step
 from infra_gen.plan.speed.host import HostPart
@@ -113,9 +113,7 @@ class Engine:
         room = (self.batched_tokens or tokens + beside) - beside
         chunks = max(1, math.ceil(tokens / max(1, room)))
         alone = Step(beside, context, guesses=self.guesses)
-        with_prompt = replace(
-            alone, prompt_tokens=tokens / chunks, prompt_length=tokens, prompts=1.0 / chunks
-        )
+        with_prompt = Step(beside, context, tokens / chunks, tokens, 1.0 / chunks, self.guesses)
         added = self.step_s(with_prompt) - self.step_s(alone)
         return chunks * added / self.stages
 

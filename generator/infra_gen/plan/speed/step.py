@@ -98,7 +98,9 @@ def matrices_s(work: Work, limits: Limits, rates: Rates, tokens: float, rows: fl
             rates.expert_sharpness,
         )
         total += _matrix_s(experts, limits.compute, limits, rates)
-    head = replace(common, size=work.head_bytes, operations=2 * work.head_params * rows)
+    head = Matrices(
+        work.head_bytes, 2 * work.head_params * rows, rates.weights, rates.matrices, rates.sharpness
+    )
     return total + _matrix_s(head, limits.attention_compute, limits, rates)  # not quantized
 
 
