@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: try test dev lint types unit packaging live vllm index docs golden bench clean
+.PHONY: try test dev lint types unit packaging live vllm index docs golden accuracy bench clean
 
 try: $(VENV)/.try-stamp
 	@rm -rf try
@@ -67,6 +67,10 @@ docs: index
 
 golden: index
 	$(BIN)/pytest -q tests/golden --update-golden
+
+accuracy: $(STAMP)
+	$(BIN)/python tests/benchmarks/accuracy --write
+	$(BIN)/python generator/tools/docs.py
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/startup.py

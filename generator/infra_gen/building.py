@@ -19,15 +19,19 @@ from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Machine, Plan
+from infra_gen.model.machine import Machine
+from infra_gen.model.offer import Offer
+from infra_gen.model.plan import Plan
 from infra_gen.model.spec import LOCK_FILE, Spec
 from infra_gen.model.stack import Stack
 from infra_gen.model.target import TargetKind
-from infra_gen.plan.planner import make_plan
+from infra_gen.plan.places import Ranking
+from infra_gen.plan.planner import check_wishes, make_plan
 from infra_gen.render.patching import PatchError, can_be_patched, patched
 from infra_gen.rules import registry as rules
 from infra_gen.rules.deployment import read_deployment
 from infra_gen.rules.subject import Subject
+from infra_gen.searching import nearest_hardware, search_of
 from infra_gen.stack.build import build_stack
 from infra_gen.targets.registry import TARGETS
 
@@ -118,9 +122,14 @@ def gather(spec: Spec, base: Path, pins: Resolved | None) -> tuple[Facts, Facts]
 
     Raises UsageError for names that the presets do not hold, SpecError when `pins` holds them.
     """
-    workload = store.workload(spec.load.workload)
     with _told_by(pins, base):
         machine = machine_of(spec, base, pins.hardware if pins else None)
+    return _facts(spec, base, pins, machine)
+
+
+def _facts(spec: Spec, base: Path, pins: Resolved | None, machine: Machine) -> tuple[Facts, Facts]:
+    workload = store.workload(spec.load.workload)
+    with _told_by(pins, base):
         infos = _engines(spec, pins)
         models = _models(spec, base, pins)
     everything = Facts(
@@ -148,12 +157,32 @@ def plan(
     return planned, facts
 
 
+def rank(
+    spec: Spec,
+    base: Path,
+    offered: tuple[Offer, ...],
+    most_devices: int | None,
+    limit: int | None,
+) -> Ranking:
+    """The first `limit` offers that carry the load of `spec`, whose own hardware counts for nothing.
+
+    `offered` is not empty; `most_devices` bounds what several machines have together.
+    """
+    facts, _ = _facts(spec, base, None, offered[0].machine)
+    check_wishes(facts, spec)
+    found = search_of(facts, spec, most_devices).rank(offered, limit)
+    if spec.engine_args and found.placed:  # flags that the engine does not have are refused
+        word = found.placed[0].offer.machine.id
+        _stacked(spec.model_copy(update={"hardware": word}), base, None)
+    return found
+
+
 def _stacked(
     spec: Spec, base: Path, pins: Resolved | None, *, load_stated: bool = True
 ) -> tuple[Plan, Facts, Stack]:
     """The plan with its stack, which refuses engine_args that the engine's version does not have."""
     facts, everything = (replace(f, load_stated=load_stated) for f in gather(spec, base, pins))
-    planned = make_plan(facts, spec, pins, everything)
+    planned = make_plan(facts, spec, pins, everything, lambda: nearest_hardware(facts, spec))
     return planned, facts, build_stack(spec, planned, facts.engines[planned.engine])
 
 
@@ -161,6 +190,7 @@ def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
     """Plan, stack, files and findings of `spec`, without touching the disk."""
     _check_allowed(spec)
     built = _rendered(spec, base, pins)
+    _check_published(built.plan)
     files = {path: file.text for path, file in built.tree.items()}
     return replace(built, findings=judge(built, files))
 
@@ -174,6 +204,17 @@ def _check_allowed(spec: Spec) -> None:
                 where="allow",
                 hint=did_you_mean(entry.rule, rules.RULES),
             )
+
+
+def _check_published(planned: Plan) -> None:
+    """Weights that can be sized from shapes alone cannot be deployed."""
+    if planned.weights.unpublished:
+        raise UsageError(
+            f"no {planned.weights.quantization} weights of {planned.model_name} are known",
+            where="quantization",
+            hint="name the repository or folder that has them as the model; `infra-gen plan` sizes "
+            "them from the model's shapes",
+        )
 
 
 def _rendered(spec: Spec, base: Path, pins: Resolved | None) -> Built:

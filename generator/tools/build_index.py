@@ -23,7 +23,9 @@ from infra_gen.model.engine_facts import EngineFacts
 from infra_gen.model.hardware import DevicePreset, InstancePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Lock
+from infra_gen.model.offer import Prices
 from infra_gen.model.plan_document import PlanDocument
+from infra_gen.model.ranking_document import RankingDocument
 from infra_gen.model.spec import Spec
 from infra_gen.model.table_document import TableDocument
 from infra_gen.model.workload import Workload
@@ -33,6 +35,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "spec": Spec,
     "lock": Lock,
     "plan": PlanDocument,
+    "ranking": RankingDocument,
+    "prices": Prices,
     "hardware": DevicePreset,
     "instance": InstancePreset,
     "model": ModelPreset,

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools import (
+    docs_accuracy,
     docs_alerts,
+    docs_calibration,
     docs_checklist,
     docs_cli,
     docs_constraints,
@@ -34,10 +36,12 @@ _GENERATED = {
     "docs/reference/spec.md": docs_schemas.spec_page,
     "docs/reference/lock.md": docs_schemas.lock_page,
     "docs/reference/plan-json.md": docs_schemas.plan_page,
+    "docs/reference/ranking-json.md": docs_schemas.ranking_page,
     "docs/reference/hardware.md": docs_hardware.hardware_page,
     "docs/reference/models.md": docs_presets.models_page,
     "docs/reference/workloads.md": docs_presets.workloads_page,
-    "docs/reference/calibration.md": docs_presets.calibration_page,
+    "docs/reference/calibration.md": docs_calibration.calibration_page,
+    "docs/reference/accuracy.md": docs_accuracy.accuracy_page,
     "docs/reference/engines.md": docs_engines.engines_page,
     "docs/reference/constraints.md": docs_constraints.constraints_page,
     "docs/reference/checklist.md": docs_checklist.checklist_page,
@@ -59,7 +63,9 @@ def pages_with_examples(root: Path) -> list[str]:
 
 def attempts(root: Path = ROOT) -> tuple[dict[str, str], list[str]]:
     """Every page as it should be, and what went wrong with those that are missing there."""
-    made, problems = {path: make() for path, make in _GENERATED.items()} | docs_tables.pages(), []
+    made = {path: make() for path, make in _GENERATED.items()}
+    made |= docs_tables.pages() | docs_accuracy.pictures()
+    problems = []
     for path in pages_with_examples(root):
         if not (root / path).is_file():
             continue

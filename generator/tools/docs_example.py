@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra_gen.knowledge import store
 from infra_gen.model.calibration import known
+from infra_gen.model.calibration_memory import VllmMemory, at_version
+from infra_gen.model.calibration_speed import rates, table_of
 from infra_gen.model.hardware import DevicePreset
-from infra_gen.model.llm import ModelPreset
+from infra_gen.model.llm import Architecture, ModelPreset
+from tools.docs_example_speed import Times, peak
 
-_GIB = 2**30
+_GIB, _MIB = 2**30, 2**20
 _BETWEEN = re.compile(r"(<!-- example -->\n).*?(<!-- end of example -->)", re.DOTALL)
-USERS, DEVICES = 40, 2
+USERS, DEVICES, VERSION = 40, 2, "0.33.0"
+_BATCHED, _BLOCK = 2048, 16  # vLLM's defaults for such a card: tokens a step, tokens a block
+_BITS = 4.156  # awq-int4, scales and zero points included
+_COUNTED = ("tokens", "bytes", "blocks", "requests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Step:
 
     def row(self) -> str:
         """The step as a table row."""
-        digits = 0 if self.unit in ("tokens", "bytes", "requests", "users") else 3
+        digits = 0 if self.unit in _COUNTED else 3
         shown = f"{self.value:,.{digits}f}".replace(",", " ")
         return f"| {self.symbol} | {self.formula} | {shown} {self.unit} |"
 
@@ -41,121 +46,174 @@ def _gap(number: float) -> str:
     return f"{number:,.0f}".replace(",", " ")
 
 
-def steps() -> dict[str, Step]:
-    """2 x RTX 4090, Qwen3 32B awq-int4, 40 users of the workload chat, by symbol."""
-    card = store.load("hardware", "rtx-4090", DevicePreset)
-    model = store.load("models", "qwen3-32b", ModelPreset)
-    constants, workload = store.calibration(), store.workload("chat")
-    arch, tp = model.architecture, DEVICES
-    found: dict[str, Step] = {}
+class _Steps(dict[str, Step]):
+    """The lines by symbol; calling it adds one and gives its value back."""
 
-    def step(symbol: str, formula: str, value: float, unit: str) -> float:
-        found[symbol] = Step(symbol, formula, value, unit)
+    def __call__(self, symbol: str, formula: str, value: float, unit: str) -> float:
+        self[symbol] = Step(symbol, formula, value, unit)
         return value
 
-    # memory
-    visible, reserved = card.visible_gib.value if card.visible_gib else 0.0, card.reserved_gib.value
-    single = known(constants.vllm_runtime_gib.single)
-    parallel = known(constants.vllm_runtime_gib.parallel)
-    visible, reserved = visible or 0.0, reserved or 0.0
-    most = known(constants.vllm_max_fraction)
+
+def _segments(arch: Architecture) -> float:
+    """Bytes between the quantized matrices and the whole segments of 2 MiB that they get."""
+    heads, keys = arch.heads * arch.head_dim / DEVICES, arch.kv_heads * arch.head_dim / DEVICES
+    width = arch.intermediate_size / DEVICES
+    found = 0.0
+    for columns in (heads + 2 * keys, heads, 2 * width, width):
+        size = arch.hidden_size * columns * math.floor(_BITS) / 8  # without scales
+        found += math.ceil(size / 2 / _MIB) * 2 * _MIB - size
+    return arch.layers * found
+
+
+def _graphs(step: _Steps, held: VllmMemory, arch: Architecture, requests: int) -> float:
+    """What vLLM expects CUDA graphs to take, for `requests` at once."""
+    sizes = [1, 2, 4, *range(8, 2 * requests + 1, 8)]
+    whole = sum(1 for size in sizes if size <= requests)
+    first, full = known(held.graphs.first_mib_per_request), known(held.graphs.full_mib)
+    piece = known(held.graphs.piece_mib_per_layer)
+    mib = first * requests + (len(sizes) - 1) * piece * arch.layers + (whole - 1) * full
+    return step(
+        "G",
+        f"({first} x {requests} + {len(sizes) - 1} x {piece} x {arch.layers} + "
+        f"{whole - 1} x {full}) / 2^10",
+        mib / 1024, "GiB",
+    )  # fmt: skip
+
+
+def _memory(step: _Steps, card: DevicePreset, model: ModelPreset, requests: int) -> None:
+    arch, held = model.architecture, store.calibration().vllm_memory
+    if held is None:
+        raise ValueError("the calibration holds no constants of vLLM's memory")
+    visible = (card.visible_gib.value if card.visible_gib else None) or 0.0
+    reserved, driver = (
+        card.reserved_gib.value or 0.0,
+        round(visible * known(held.driver_context_share), 3),
+    )
+    most = at_version(held.default_fraction, VERSION).value
     share = step(
-        "f", f"min({most}, ({visible} - {reserved} - {single}) / {visible}, cut to two digits)",
-        min(most, math.floor((visible - reserved - single) / visible * 100) / 100), "",
+        "f", f"min({most}, ({visible} - {reserved} - {driver}) / {visible}, cut to two digits)",
+        min(most, math.floor((visible - reserved - driver) / visible * 100) / 100), "",
     )  # fmt: skip
-    weights = next(c.bytes.value or 0 for c in model.checkpoints if c.quantization == "awq-int4")
-    w = step("W", f"{_gap(weights)} / {tp} / 2^30", weights / tp / _GIB, "GiB")
-    batched, mlp = 2048, arch.intermediate_size // tp
+    norms, rotary = (
+        (2 * arch.layers + 1) * arch.hidden_size * 2,
+        arch.head_dim * arch.max_context * 2,
+    )
+    size, waste = _checkpoint(model), _segments(arch)
+    loaded = (size - norms) / DEVICES + norms + rotary + waste
+    w = step(
+        "W", f"({_gap(size)} / {DEVICES} + {_gap(norms / 2)} + {_gap(rotary)} + {_gap(waste)}) / 2^30",
+        loaded / _GIB, "GiB",
+    )  # fmt: skip
     act = step(
-        "A", f"({batched} x 3 x {mlp} x 2 + 2 x {batched} x {arch.hidden_size} x 2) / 2^30",
-        known(constants.vllm_activation_factor.dense)
-        * (batched * 3 * mlp * 2 + 2 * batched * arch.hidden_size * 2) / _GIB, "GiB",
+        "A", f"({_gap(arch.vocab_size)} x {arch.hidden_size} x 2 / {DEVICES} + {_BATCHED} x "
+        f"{arch.hidden_size} x 4) / 2^30",
+        (arch.vocab_size * arch.hidden_size * 2 / DEVICES + _BATCHED * arch.hidden_size * 4) / _GIB,
+        "GiB",
     )  # fmt: skip
-    graphs = known(constants.vllm_graph_gib)
+    rest = step("R", "two devices", known(held.outside_torch_gib.pair), "GiB")
+    graphs = _graphs(step, held, arch, requests)
     kv = step(
-        "KV", f"{share} x {visible} - {w:.3f} - {act:.3f} - {parallel} - {graphs}",
-        share * visible - w - act - parallel - graphs, "GiB",
+        "KV", f"{share} x {visible} - {w:.3f} - {act:.3f} - {rest} - {graphs:.3f}",
+        share * visible - w - act - rest - graphs, "GiB",
     )  # fmt: skip
     token = step(
-        "b", f"{arch.layers} x 2 x {arch.kv_heads // tp} x {arch.head_dim} x 2",
-        arch.layers * 2 * (arch.kv_heads // tp) * arch.head_dim * 2, "bytes",
+        "b", f"{arch.layers} x 2 x {arch.kv_heads // DEVICES} x {arch.head_dim} x 2",
+        arch.layers * 2 * (arch.kv_heads // DEVICES) * arch.head_dim * 2, "bytes",
     )  # fmt: skip
-    long_in, long_out = workload.input_tokens.high, workload.output_tokens.high
+    chat = store.workload("chat")
+    long_in, long_out = chat.input_tokens.high, chat.output_tokens.high
     context = step(
         "C", f"({long_in} + {long_out}), rounded up to whole 1024",
         math.ceil((long_in + long_out) / 1024) * 1024, "tokens",
     )  # fmt: skip
+    blocks = step(
+        "B", f"{kv:.3f} x 2^30 / ({_BLOCK} x {_gap(token)}), cut",
+        kv * _GIB // (_BLOCK * token), "blocks",
+    )  # fmt: skip
     whole = step(
-        "n", f"{kv:.3f} x 2^30 / ({_gap(token)} x {_gap(context)})",
-        kv * _GIB / (token * context), "requests of full context",
+        "n", f"{_gap(blocks)} / ({_gap(context)} / {_BLOCK})", blocks / (context / _BLOCK),
+        "requests of full context",
     )  # fmt: skip
     step("T", f"{whole:.3f} x {_gap(context)}", whole * context, "tokens")
 
-    # speed
-    eta = next(
-        r.value for r in constants.decode_efficiency
-        if (r.engine, r.vendor, r.devices) == ("vllm", "nvidia", tp)
-    )  # fmt: skip
-    bandwidth = card.bandwidth_gb_s.value or 0.0
-    bw = step("BW", f"{bandwidth:g} x {tp} x {eta}", bandwidth * tp * eta, "GB/s")
-    phi = next(
-        r.value for r in constants.prefill_efficiency if (r.engine, r.vendor) == ("vllm", "nvidia")
-    )
-    tflops, over = card.fp16_tflops.value or 0.0, known(constants.step_overhead_ms.dense)
-    fl = step("FL", f"{tflops:g} x {tp} x {phi}", tflops * tp * phi, "TFLOPS")
-    low_in, low_out = workload.input_tokens.low, workload.output_tokens.low
-    active = model.params_active.value or 0
 
-    def decode(requests: int, tokens_in: float, tokens_out: float) -> float:
-        moved = weights + requests * token * tp * (tokens_in + tokens_out / 2)
-        return max(moved / bw / 1e6, 2 * active * requests / fl / 1e9) + over
+def _checkpoint(model: ModelPreset) -> int:
+    return next(c.bytes.value or 0 for c in model.checkpoints if c.quantization == "awq-int4")
 
-    def prefill(tokens: float) -> float:
-        attention = 2 * arch.layers * arch.heads * arch.head_dim * tokens**2
-        return max((2 * active * tokens + attention) / fl / 1e9, weights / bw / 1e6) + over
 
-    first = step(
-        "prefill(1)", f"(2 x {_gap(active)} x {low_in} + attention) / FL + {over} ms",
-        prefill(low_in), "ms",
-    )  # fmt: skip
-    peak = _peak(decode, prefill)
-    one = step(
-        "step(1)", f"({_gap(weights)} + {low_in + low_out / 2:g} x {_gap(token * tp)}) / BW + {over} ms",
-        decode(1, low_in, low_out), "ms",
-    )  # fmt: skip
-    step("TTFT(1)", f"{first:.3f} + {one:.3f}", first + one, "ms")
-    step("P", "the smallest load that is consistent with itself", peak, "requests")
-    busy = step(
-        f"step({peak})",
-        f"({_gap(weights)} + {peak} x {low_in + low_out / 2:g} x {_gap(token * tp)}) / BW + {over} ms",
-        decode(peak, low_in, low_out), "ms",
+def _times(card: DevicePreset, model: ModelPreset, token_bytes: int) -> Times:
+    table = table_of(store.calibration().speed, "vllm")
+    found = rates(table, (card.family, card.vendor, "any"), "int4") if table else None
+    if found is None:
+        raise ValueError("the calibration holds no speed of vLLM")
+    size = _checkpoint(model)
+    return Times(card, model.architecture, found, DEVICES, size, token_bytes, _BATCHED)
+
+
+def _speed(step: _Steps, times: Times) -> int:
+    """Times of median requests, and the peak of the closed loop."""
+    chat, rates_ = store.workload("chat"), times.rates
+    low_in, low_out = chat.input_tokens.low, chat.output_tokens.low
+    context = low_in + low_out / 2
+    layers = step(
+        "layers", f"{_gap(times.body_bytes)} / {DEVICES} / ({times.bandwidth / 1e6:g} x {rates_.weights})",
+        times.body_bytes / DEVICES / (times.bandwidth * rates_.weights), "ms",
     )  # fmt: skip
     step(
-        f"TPOT({peak})", f"{busy:.3f} + {first:.3f} x {peak - 1} / {low_out}",
-        busy + first * (peak - 1) / low_out, "ms",
+        "exchange(1)", f"{times.arch.layers} x 2 x ({rates_.link_us:g} us + bytes / link)",
+        times.exchange(1), "ms",
     )  # fmt: skip
-    return found
+    step(
+        "step(1)", f"{layers:.3f} + head + exchange + cache of {context:g} tokens + fixed times",
+        times.step(1, context), "ms",
+    )  # fmt: skip
+    first = step(
+        "prefill(1)", f"2 x {_gap(times.body_params)} x {low_in} / {DEVICES} / "
+        f"({times.compute / 1e9:g} x {rates_.matrices}) + head + exchange + attention + fixed times",
+        times.prefill(low_in), "ms",
+    )  # fmt: skip
+    step(
+        "TTFT(1)", f"{rates_.arrival_ms:g} + {first:.3f}",
+        times.first_token(1, low_in, low_out), "ms",
+    )  # fmt: skip
+    mean_in, mean_out = round(chat.input_tokens.mean), round(chat.output_tokens.mean)
+
+    def residence_s(running: int) -> float:
+        writes = times.per_token(running, mean_in, mean_out) * chat.output_tokens.mean
+        return (times.first_token(running, mean_in, mean_out) + writes) / 1e3
+
+    most = peak(USERS, chat.think_s.value or 0.0, residence_s)
+    step(
+        "P",
+        f"not exceeded 95 % of the time, by the chances of 0 to {USERS} requests",
+        most,
+        "requests",
+    )
+    busy = step(
+        f"step({most})", f"step(1) with {most} x the cache, {most} x the tokens",
+        times.step(most, context), "ms",
+    )  # fmt: skip
+    read = times.step(most, context, low_in) - busy
+    step(
+        f"TPOT({most})", f"{busy:.3f} + {times.streams(most):.3f} + {read:.3f} x {most - 1} / {low_out}",
+        times.per_token(most, low_in, low_out), "ms",
+    )  # fmt: skip
+    step(f"TTFT({most})", f"{rates_.arrival_ms:g} + {first:.3f} x (1 + {rates_.burst:g} x {most - 1}) + "
+         f"{busy:.3f}", times.first_token(most, low_in, low_out), "ms")  # fmt: skip
+    return most
 
 
-def _peak(decode: Callable[[int, float, float], float], prefill: Callable[[float], float]) -> int:
-    """Requests at once at the 95th percentile, by the closed loop."""
-    workload = store.workload("chat")
-    tokens_in, tokens_out = round(workload.input_tokens.mean), round(workload.output_tokens.mean)
-    think, peak = workload.think_s.value or 0.0, 1
-    while True:
-        step, first = decode(peak, tokens_in, tokens_out), prefill(tokens_in)
-        per_token = step + first * (peak - 1) / tokens_out
-        seconds = (first + step + per_token * workload.output_tokens.mean) / 1e3
-        busy = seconds / (seconds + think)
-        total, following = (1 - busy) ** USERS, 0
-        while total < 0.95:
-            following += 1
-            total += (
-                math.comb(USERS, following) * busy**following * (1 - busy) ** (USERS - following)
-            )
-        if following <= peak:
-            return peak
-        peak = following
+def steps() -> dict[str, Step]:
+    """2 x RTX 4090, Qwen3 32B awq-int4, 40 users of the workload chat, by symbol."""
+    card = store.load("hardware", "rtx-4090", DevicePreset)
+    model = store.load("models", "qwen3-32b", ModelPreset)
+    arch = model.architecture
+    token = arch.layers * 2 * (arch.kv_heads // DEVICES) * arch.head_dim * 2
+    speed, found = _Steps(), _Steps()
+    most = _speed(speed, _times(card, model, token))
+    # Graphs are captured at multiples of eight; so many requests at once are allowed.
+    _memory(found, card, model, math.ceil(most / 8) * 8)
+    return {**found, **speed}
 
 
 def example() -> str:

@@ -100,6 +100,9 @@ LOCK: dict[str, str] = {
     "resolved.max_num_batched_tokens": "Tokens of one step of the engine.",
     "resolved.memory_fraction": "Share of device memory for vLLM or TGI; null for the others.",
     "resolved.kv_cache_dtype": "Element type of the key-value cache.",
+    "resolved.gpu_layers": "Layers on devices where a model is partly on the CPU (llama.cpp, Ollama); "
+    "null: all of them.",
+    "resolved.cpu_moe_layers": "Layers whose experts are on the CPU (llama.cpp).",
     "images": "Container images of the deployment.",
     "images[].ref": "Repository and tag.",
     "images[].digest": "Digest; null: pinned by tag only.",
@@ -194,6 +197,6 @@ PLAN: dict[str, str] = {
     "alternatives[].model": "Model.",
     "alternatives[].quantization": "Quantization, and over how many devices.",
     "alternatives[].why_not": "What kept it from being chosen.",
-    "nearest": "When nothing fits: plans that would, as flags to type.",
+    "nearest": "When it does not fit or not carry the load: what would, as flags to type.",
     "warnings": "What to know before relying on the plan.",
 }

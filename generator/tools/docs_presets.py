@@ -1,14 +1,11 @@
-"""Reference pages of the presets: models, workloads, calibration."""
+"""Reference pages of the presets: models and workloads."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 from infra_gen.knowledge import store
-from infra_gen.model.calibration import ByArchitecture, ByDevices, Calibration, Efficiency
 from infra_gen.model.llm import ModelPreset
-from infra_gen.model.sourced import Sourced
 from infra_gen.model.workload import Workload
 from tools.docs_markdown import MARK, cell, number, page, table, value
 
@@ -124,46 +121,3 @@ def _workload_facts(workload: Workload) -> str:
     lines = [f"- {label}: {cell(fact.source or fact.note)}" for label, fact in facts.items()]
     lines.append(f"- pause: {cell(workload.think_s.source or workload.think_s.note)}")
     return "\n".join(lines)
-
-
-def _constants(calibration: Calibration) -> Iterator[tuple[str, Sourced[float] | Sourced[int]]]:
-    """Every constant that is not an efficiency, by dotted name."""
-    for name in Calibration.model_fields:
-        held = getattr(calibration, name)
-        if isinstance(held, ByArchitecture):
-            yield from ((f"{name}.dense", held.dense), (f"{name}.moe", held.moe))
-        elif isinstance(held, ByDevices):
-            yield from ((f"{name}.single", held.single), (f"{name}.parallel", held.parallel))
-        elif isinstance(held, dict):
-            yield from ((f"{name}.{key}", fact) for key, fact in held.items())
-        elif isinstance(held, Sourced):
-            yield name, held
-
-
-def _origin(fact: Sourced[float] | Sourced[int] | Efficiency) -> str:
-    return f"assumed: {fact.note}" if fact.assumed else str(fact.source)
-
-
-def calibration_page() -> str:
-    """docs/reference/calibration.md."""
-    calibration = store.calibration()
-    head = ["Engine", "Vendor", "Devices", "Share", "Source"]
-
-    def shares(rows: tuple[Efficiency, ...]) -> str:
-        return table(
-            head, [(r.engine, r.vendor, r.devices, number(r.value), _origin(r)) for r in rows]
-        )
-
-    constants = [(f"`{n}`", number(f.value), _origin(f)) for n, f in _constants(calibration)]
-    return page(
-        "Calibration",
-        "The constants of the memory and speed model, from `presets/calibration/roofline.yaml`. How "
-        "they are used: [sizing](../explanation/sizing.md).",
-        "## Share of memory bandwidth that decoding reaches\n\nBetween two rows the share is "
-        "interpolated; above the last row it stays.",
-        shares(calibration.decode_efficiency),
-        "## Share of FP16 compute that prefill reaches",
-        shares(calibration.prefill_efficiency),
-        "## Other constants",
-        table(["Name", "Value", "Source"], constants),
-    )

@@ -12,11 +12,14 @@ from pydantic_core import PydanticUndefined
 
 from infra_gen.model.lock import Lock
 from infra_gen.model.names import RESERVED_TARGETS
+from infra_gen.model.offer import Prices
 from infra_gen.model.plan_document import PlanDocument
 from infra_gen.model.profile import Profile
+from infra_gen.model.ranking_document import RankingDocument
 from infra_gen.model.spec import RESERVED_KEYS, Spec
 from tools.docs_markdown import page, table
 from tools.docs_meanings import LOCK, PLAN, SPEC
+from tools.docs_meanings_ranking import PRICES, RANKING
 
 _WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 _BOUNDS = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
@@ -147,4 +150,20 @@ def plan_page() -> str:
         "printed too, with `fits: false`, and the exit code is 5. "
         "[How to read it](../how-to/read-plan-json.md).",
         table(["Key", "Holds", "Meaning"], _rows(PlanDocument, PLAN, defaults=False)),
+    )
+
+
+def ranking_page() -> str:
+    """docs/reference/ranking-json.md."""
+    return page(
+        "plan --json without --hardware",
+        "The document that `infra-gen plan --json` prints when no hardware is given. Its schema is "
+        "`presets/schemas/ranking.schema.json`. What is unknown is `null`. When no hardware carries "
+        "the load it is printed too, with an empty `ranking`, and the exit code is 5. "
+        "[How to choose hardware](../how-to/choose-hardware.md).",
+        table(["Key", "Holds", "Meaning"], _rows(RankingDocument, RANKING, defaults=False)),
+        "## The file of prices\n\nWhat `--prices` reads, as YAML; schema in "
+        "`presets/schemas/prices.schema.json`. As CSV: the columns `hardware`, `price_per_hour` and "
+        "`currency`. infra-gen holds no prices of its own.",
+        table(["Key", "Takes", "Meaning"], _rows(Prices, PRICES, defaults=False)),
     )

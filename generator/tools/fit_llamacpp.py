@@ -15,7 +15,7 @@ from pathlib import Path
 
 from infra_gen.knowledge import store
 from infra_gen.model.llm import Architecture, ModelPreset
-from infra_gen.plan.sizing import llamacpp_memory
+from infra_gen.plan.sizing import llamacpp_cache, llamacpp_memory, llamacpp_weights
 
 FOLDER = Path(__file__).parents[2] / "tests" / "measurements" / "llama.cpp"
 _MIB = 2**20
@@ -43,10 +43,16 @@ def predicted(found: dict[str, str]) -> dict[str, float]:
     file_bytes = float(found["file_gib"]) * 2**30
     flash = found["flash_attention"] == "on"
     parts = {
-        "weights": llamacpp_memory.device_weight_bytes(arch, found["quantization"], file_bytes),
-        "cache": llamacpp_memory.cache_bytes(arch, context // slots, slots, found["cache_type"]),
+        "weights": llamacpp_weights.device_weight_bytes(arch, found["quantization"], file_bytes),
+        "cache": llamacpp_cache.cache_bytes(
+            arch, context // slots, slots, found["cache_type"], ubatch=ubatch
+        ),
         "compute": llamacpp_memory.compute_bytes(
-            arch, context // slots, ubatch, devices, flash_attention=flash
+            arch,
+            llamacpp_cache.padded(context // slots),
+            ubatch,
+            flash_attention=flash,
+            pipelined=devices > 1,
         ),
     }
     return {name: size / _MIB for name, size in parts.items()}

@@ -57,8 +57,13 @@ def least_squares(
     *,
     rounds: int,
     robust: int,
+    along: Callable[[Point, int, Point], Point] | None = None,
 ) -> Point:
-    """The point near `start`, within `bounds`, where the residuals are smallest."""
+    """The point near `start`, within `bounds`, where the residuals are smallest.
+
+    `along(point, index, before)` is a cheaper `residuals(point)` where only the value at `index`
+    differs from the point that `before` belongs to.
+    """
     point = _inside(start, bounds)
     off = residuals(point)
     best, damping = cost_of(off, robust), 1e-2
@@ -69,9 +74,8 @@ def least_squares(
             forward = point[index] + _STEP <= bounds[index][1]
             moved[index] += _STEP if forward else -_STEP
             sign = 1.0 if forward else -1.0
-            columns.append(
-                [sign * (b - a) / _STEP for a, b in zip(off, residuals(moved), strict=True)]
-            )
+            there = along(moved, index, off) if along else residuals(moved)
+            columns.append([sign * (b - a) / _STEP for a, b in zip(off, there, strict=True)])
         weights = _weights(off, robust)
         scaled = [[w * v for w, v in zip(weights, column, strict=True)] for column in columns]
         normal = [[math.sumprod(s, c) if hasattr(math, "sumprod") else

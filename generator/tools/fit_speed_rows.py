@@ -12,9 +12,10 @@ from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.calibration_speed import EngineSpeed, Rates, names_of, rates
 from infra_gen.model.llm import ModelPreset
-from infra_gen.model.plan import GIB, Machine
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB
 from infra_gen.plan import kv_cache
-from infra_gen.plan.speed.precision import compute_tflops, precision_of
+from infra_gen.plan.speed.precision import compute_tflops, precision_of, short_sum_tflops
 from infra_gen.plan.speed.serving import Engine
 from infra_gen.plan.speed.step import Limits
 from infra_gen.plan.speed.work import work_of
@@ -86,23 +87,25 @@ def _weight_bytes(preset: ModelPreset, quantization: str, stated: str) -> int:
 _NO_RATES = Rates(
     weights=1.0, experts=1.0, matrices=1.0, expert_matrices=1.0, cache=1.0, attention=1.0,
     step_us=0.0, layer_us=0.0, expert_layer_us=0.0, state_layer_us=0.0, sequence_us=0.0,
-    launch_us=0.0, link_us=0.0, link_share=1.0, read_gb_s=None, sharpness=1.0, coverage=1.0,
-    arrival_ms=0.0, burst=0.0, graph_tokens=0, band=1.0, measured=False,
+    stream_us=0.0, launch_us=0.0, link_us=0.0, link_share=1.0, read_gb_s=None, sharpness=1.0,
+    expert_sharpness=1.0, coverage=1.0, arrival_ms=0.0, burst=0.0, acceptance=0.5,
+    relay_us=0.0, acceptance_spread=0.1, graph_tokens=0, band=1.0, measured=False,
 )  # fmt: skip
 
 
 def _engine(preset: ModelPreset, machine: Machine, found: dict[str, str]) -> Engine:
-    tensor = int(found["tensor"])
+    tensor, data = int(found["tensor"]), int(found.get("data") or 1)
     quantization = found["quantization"]
     weights = _weight_bytes(preset, quantization, found["weight_bytes"])
-    groups = kv_cache.cache_groups(preset.architecture, tensor, "auto")
+    groups = kv_cache.cache_groups(preset.architecture, tensor, found.get("kv_dtype") or "auto")
     cache_bytes_per_token = sum(g.layers * g.layer_bytes_per_token for g in groups)
     room = None
     if found["kv_gib"]:
         room = float(found["kv_gib"]) * GIB
     elif found["kind"] in ("tpot", "ttft"):
-        room = (_SHARE * machine.visible_gib - _HELD_GIB) * GIB - weights / tensor
+        room = (_SHARE * machine.visible_gib - _HELD_GIB) * GIB - weights / (tensor * data)
     compute = compute_tflops(quantization, machine)
+    plain = short_sum_tflops(quantization, machine)
     return Engine(
         work=work_of(
             preset.architecture,
@@ -111,11 +114,12 @@ def _engine(preset: ModelPreset, machine: Machine, found: dict[str, str]) -> Eng
             cache_bytes_per_token=cache_bytes_per_token,
             quantization=quantization,
             writes=True,
+            data=data,
         ),
         limits=Limits(
             bandwidth=machine.bandwidth_gb_s * 1e9,
             compute=compute * 1e12 if compute else None,
-            attention_compute=machine.fp16_tflops * 1e12 if machine.fp16_tflops else None,
+            attention_compute=plain * 1e12 if plain else None,
             link=machine.interconnect_gb_s * 1e9 if machine.interconnect_gb_s else None,
             ranks=tensor,
         ),
@@ -129,14 +133,15 @@ def _read(engine: str) -> Iterator[Row]:
     with (FOLDER / f"{engine}.csv").open(encoding="utf-8") as lines:
         for found in csv.DictReader(lines):
             preset, machine = preset_of(found["model"]), resolve_machine(found["hardware"])
+            share = float(found.get("length_share") or 1)
             yield Row(
                 model=found["model"],
                 hardware=found["hardware"],
                 quantization=found["quantization"],
                 kind=found["kind"],
                 concurrency=int(found["concurrency"]),
-                input=int(found["input"]),
-                output=int(found["output"]),
+                input=round(int(found["input"]) * share),
+                output=round(int(found["output"]) * share),
                 ms=float(found["ms"]),
                 version=found["version"],
                 use=found["use"],

@@ -8,6 +8,7 @@ from datetime import date
 from typing import ClassVar
 
 from infra_gen.model.calibration_speed import ANY, EngineSpeed, Kernels, Times, names_of
+from infra_gen.model.sourced import Sourced
 from tools.fit_speed_rows import Row
 
 # Where a fit starts when nothing is known, and what it may not leave.
@@ -24,10 +25,12 @@ _START = {
     "expert_layer_us": (20.0, 0.5, 300.0),
     "state_layer_us": (20.0, 0.5, 300.0),
     "sequence_us": (10.0, 0.3, 60.0),
+    "stream_us": (5.0, 0.3, 60.0),
     "launch_us": (700.0, 50.0, 3000.0),
     "link_us": (8.0, 0.5, 60.0),
     "read_gb_s": (1300.0, 200.0, 4000.0),
     "sharpness": (3.0, 1.0, 8.0),
+    "expert_sharpness": (2.0, 1.0, 8.0),
     "coverage": (0.8, 0.4, 1.0),
     "arrival_ms": (20.0, 1.0, 100.0),
     "burst": (0.06, 0.001, 0.5),
@@ -37,8 +40,9 @@ _TIMES = tuple(n for n in _START if n in Times.model_fields)
 _SOURCE = "generator/tools/fit_speed.py from tests/measurements/speed"
 # Constants that no row of an engine speaks of stay as they are.
 _FIXED = {
-    "vllm": ("state_layer_us", "read_gb_s"),
-    "llama.cpp": ("link_us", "link_share", "launch_us", "sequence_us", "coverage", "arrival_ms",
+    "vllm": ("state_layer_us", "read_gb_s", "sharpness"),
+    "llama.cpp": ("link_us", "link_share", "launch_us", "sequence_us", "stream_us", "expert_sharpness",
+                  "coverage", "arrival_ms",
                   "burst"),
 }  # fmt: skip
 
@@ -47,7 +51,13 @@ _FIXED = {
 class Constant:
     """One number of a table: where it is, where it starts now and afresh, and its bounds."""
 
-    COMMON: ClassVar[tuple[str, ...]] = ("sharpness", "coverage", "arrival_ms", "burst")
+    COMMON: ClassVar[tuple[str, ...]] = (
+        "sharpness",
+        "expert_sharpness",
+        "coverage",
+        "arrival_ms",
+        "burst",
+    )
 
     part: str
     index: int
@@ -95,6 +105,15 @@ def _uses(kernels: Kernels, row: Row) -> bool:
     return _named(kernels.hardware, row) and kernels.precision in (row.precision, ANY)
 
 
+def speaks_of(table: EngineSpeed, constant: Constant, row: Row) -> bool:
+    """Whether the prediction for a row may depend on this number."""
+    if constant.part == "kernels":
+        return _uses(table.kernels[constant.index], row)
+    if constant.part == "times":
+        return _named(table.times[constant.index].hardware, row)
+    return True
+
+
 def with_values(
     table: EngineSpeed, constants: Sequence[Constant], values: Sequence[float]
 ) -> EngineSpeed:
@@ -119,15 +138,17 @@ def with_values(
     return table.model_copy(update=update)
 
 
+_ONE_MODEL = 1.5
 Errors = Sequence[tuple[Row, float]]
 
 
 def _band(kernels: Kernels, held: Errors, fitted: Errors) -> float:
     """What 9 of 10 steps and prompts are missed by, first tokens left out.
 
-    Of runs that were held out where there are any, else of the fit, a quarter wider.
+    Of runs that were held out where there are any, else of the fit, half wider: one model alone does
+    not tell how far the next one is off.
     """
-    for off, factor in ((held, 1.0), (fitted, 1.25)):
+    for off, factor in ((held, 1.0), (fitted, _ONE_MODEL)):
         mine = sorted(abs(e) for r, e in off if _uses(kernels, r) and r.kind in ("step", "tpot"))
         if mine:
             return min(1.0, max(0.1, round(factor * mine[int(0.9 * len(mine))], 2)))
@@ -149,6 +170,18 @@ def _origin(row: Kernels | Times) -> str:
 
 def _flags(kernels: Kernels) -> list[str]:
     return ["experts_assumed: true"] if kernels.experts_assumed else []
+
+
+def _common(name: str, held: Sourced[float] | Sourced[int], *, refit: bool) -> str:
+    said = [f"value: {_number(held.value)}"]
+    if refit:
+        said += [f'source: "{_SOURCE}"', f"checked: {date.today().isoformat()}"]
+    else:
+        said += [f'source: "{held.source}"'] if held.source else []
+        said += [f"checked: {held.checked.isoformat()}"] if held.checked else []
+        said += ["assumed: true"] if held.assumed else []
+        said += [f'note: "{held.note}"'] if held.note else []
+    return f"{name}: {{{', '.join(said)}}}"
 
 
 def text_of(table: EngineSpeed, held: Errors, fitted: Errors) -> str:
@@ -175,18 +208,10 @@ def text_of(table: EngineSpeed, held: Errors, fitted: Errors) -> str:
         if times.read_gb_s is not None:
             fields.append(f"read_gb_s: {_number(times.read_gb_s)}")
         lines.append("  - {" + ", ".join([*fields, _origin(times)]) + "}")
-    for name in Constant.COMMON:
-        common = getattr(table, name)
-        origin = f'source: "{_SOURCE}", checked: {date.today().isoformat()}'
-        if name in _FIXED[table.id]:
-            origin = f'assumed: true, note: "{common.note}"'
-        lines.append(f"{name}: {{value: {_number(common.value)}, {origin}}}")
-    graph, wider = table.graph_tokens, table.unmeasured
-    checked = f", checked: {graph.checked.isoformat()}" if graph.checked else ""
-    where = f'source: "{graph.source}"{checked}' if graph.source else (
-        f'assumed: true, note: "{graph.note}"')  # fmt: skip
-    lines.append(f"graph_tokens: {{value: {graph.value}, {where}}}")
+    for name in (*Constant.COMMON, "graph_tokens", "relay_us", "acceptance", "acceptance_spread"):
+        refit = name in Constant.COMMON and name not in _FIXED[table.id]
+        lines.append(_common(name, getattr(table, name), refit=refit))
     versions = ", ".join(f'"{v}"' for v in table.measured)
     lines.append(f"measured: [{versions}]")
-    lines.append(f'unmeasured: {{value: {wider.value}, assumed: true, note: "{wider.note}"}}')
+    lines.append(_common("unmeasured", table.unmeasured, refit=False))
     return "\n".join(lines) + "\n"

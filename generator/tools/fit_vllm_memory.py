@@ -27,6 +27,7 @@ from infra_gen.model.plan import GIB  # noqa: E402
 from infra_gen.plan.memory import Shape  # noqa: E402
 from infra_gen.plan.sizing import vllm_memory, vllm_memory_peak  # noqa: E402
 from infra_gen.plan.sizing.vllm_memory_release import release_of  # noqa: E402
+from infra_gen.plan.sizing.vllm_memory_stage import stages  # noqa: E402
 
 # Three dense, mixed and hybrid models and two of experts; the test part has other models, another
 # type of weights and another batch.
@@ -101,7 +102,8 @@ def errors(part: list[dict[str, Any]]) -> Iterator[tuple[str, float, float]]:
     for row in part:
         arch, shape = store.load("models", row["preset"], ModelPreset).architecture, shape_of(row)
         release = release_of(CONSTANTS, arch, shape)
-        peak = vllm_memory_peak.peak(arch, shape, release, CONSTANTS) / GIB
+        (whole,) = stages(arch.layers, 1)
+        peak = vllm_memory_peak.peak(arch, shape, release, CONSTANTS, whole) / GIB
         outside = known(CONSTANTS.outside_torch_gib.single)
         taken = row["activation_gib"] + row["non_torch_gib"]
         yield row["run"], peak - row["activation_gib"], peak + outside - taken

@@ -12,7 +12,7 @@ from tests.live.conftest import require, run_program
 from tests.live.engines import LlamaServer
 
 from infra_gen.knowledge.gguf_file import GgufModel, read_gguf
-from infra_gen.plan.kv_cache import cache_groups, llamacpp_cache_bytes
+from infra_gen.plan.sizing.llamacpp_cache import cache_bytes
 
 pytestmark = pytest.mark.live
 
@@ -48,7 +48,7 @@ def compare(model: Path, root: Path) -> None:
     assert meta["size"] == found.bytes
     caches = re.findall(r"KV buffer size = +([\d.]+) MiB", server.log)
     states = re.findall(r"RS buffer size = +([\d.]+) MiB", server.log)
-    expected = llamacpp_cache_bytes(cache_groups(arch, 1, "f16"), CONTEXT, SLOTS, UBATCH)
+    expected = cache_bytes(arch, CONTEXT, SLOTS, "f16", ubatch=UBATCH)
     assert caches, "the server says the size of its cache"
     assert sum(map(float, caches)) == pytest.approx(expected / MIB, abs=0.02)
     kept = sum(g.layers * (g.state_bytes or 0) for g in arch.layer_groups)

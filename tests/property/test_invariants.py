@@ -161,4 +161,4 @@ def test_every_machine_word_resolves_and_unknown_ones_do_not() -> None:
     for word in machine_words():
         assert resolve_machine(word).usable_gib > 0, word
         with pytest.raises(InfraGenError):
-            resolve_machine(f"{word}-x")
+            resolve_machine(f"{word}-nonesuch")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from infra_gen.model.machine import Machine
 from infra_gen.model.plan import (
     Decision,
     Limits,
-    Machine,
     Memory,
     Parallelism,
     Performance,

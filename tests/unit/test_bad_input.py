@@ -123,7 +123,7 @@ FLAGS_AND_WORDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "quantization typo": ([*H100, "--quantization", "fp88"], ("did you mean", "fp8")),
     "quantization not published": (
         [*H100, "-m", "qwen3-8b", "--quantization", "Q2_K"],
-        ("Q2_K", "known:", "Q4_K_M"),
+        ("Q2_K", "name the repository or folder"),
     ),
     "no users": ([*H100, "--users", "0"], ("at least one",)),
     "negative users": ([*H100, "--users", "-1"], ("at least one",)),

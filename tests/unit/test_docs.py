@@ -15,6 +15,7 @@ from infra_gen.cli.options import Asked, spec_from
 from infra_gen.engines.registry import ENGINES
 from infra_gen.knowledge import store
 from infra_gen.knowledge.engines import engine_info
+from infra_gen.model.calibration import known
 from infra_gen.model.names import ENGINE_NAMES, TARGET_NAMES
 from infra_gen.model.plan import Plan, Point
 from infra_gen.model.spec import Spec
@@ -210,7 +211,13 @@ class TestWorkedExample:
     @pytest.fixture(scope="class")
     @staticmethod
     def plan() -> Plan:
-        spec = spec_from(Asked(hardware="2x4090", users=docs_example.USERS, model="qwen3-32b"))
+        asked = Asked(
+            hardware="2x4090",
+            users=docs_example.USERS,
+            model="qwen3-32b",
+            quantization="awq-int4",
+        )
+        spec = spec_from(asked)
         return api.plan(spec, Path())[0]
 
     @pytest.fixture(scope="class")
@@ -226,10 +233,13 @@ class TestWorkedExample:
         assert steps["f"] == plan.limits.memory_fraction
         assert steps["W"] == pytest.approx(plan.memory.weights_gib)
         assert steps["A"] == pytest.approx(plan.memory.activation_gib)
+        assert steps["R"] == pytest.approx(plan.memory.runtime_gib)
+        assert steps["G"] == pytest.approx(plan.memory.cuda_graph_gib)
         assert steps["KV"] == pytest.approx(plan.memory.kv_cache_gib)
         assert steps["b"] == plan.memory.kv_bytes_per_token
         assert steps["C"] == plan.limits.context
         assert steps["n"] == pytest.approx(plan.memory.max_concurrency_at_context)
+        assert steps["B"] == pytest.approx(steps["n"] * steps["C"] / 16)
         assert steps["T"] == pytest.approx(plan.memory.kv_cache_tokens, abs=1)
 
     def test_speed(self, plan: Plan, steps: dict[str, float]) -> None:
@@ -239,27 +249,21 @@ class TestWorkedExample:
         assert steps["prefill(1)"] == pytest.approx(one.prefill_ms)
         assert steps["step(1)"] == pytest.approx(one.decode_step_ms)
         assert steps["TTFT(1)"] == pytest.approx(one.ttft_ms)
-        assert steps[f"step({peak})"] == pytest.approx(self.point(plan, peak).decode_step_ms)
-        assert steps[f"TPOT({peak})"] == pytest.approx(self.point(plan, peak).tpot_ms)
+        busy = self.point(plan, peak)
+        assert steps[f"TPOT({peak})"] == pytest.approx(busy.tpot_ms)
+        assert steps[f"TTFT({peak})"] == pytest.approx(busy.ttft_ms)
+
+    def test_the_version_is_the_planned_one(self, plan: Plan) -> None:
+        assert plan.engine_version == docs_example.VERSION
 
     def test_constants_in_the_text_are_the_calibrations(self) -> None:
         page = " ".join(text_of(ROOT / "docs/explanation/sizing.md").split())
-        calibration = text_of(ROOT / "docs/reference/calibration.md")
-        values = dict(re.findall(r"^\| `([\w.]+)` \| ([\d.]+) \|", calibration, re.MULTILINE))
-        assert f"**Error band: {values['error_band']}.**" in page
-        assert f"min({values['vllm_max_fraction']}, " in page
-        assert f"(visible - reserved - {values['vllm_runtime_gib.single']}) / visible" in page
-        assert f"`G = {float(values['vllm_graph_gib']):.1f}` GiB" in page
-        parallel = float(values["vllm_runtime_gib.parallel"])
-        assert f"{parallel:.1f} with tensor parallelism" in page
-        dense, moe = values["step_overhead_ms.dense"], values["step_overhead_ms.moe"]
-        assert f"{dense} ms for dense models, {moe} ms for experts" in page
-        factor = float(values["vllm_activation_factor.dense"])
-        assert f"({factor:.1f} dense, {values['vllm_activation_factor.moe']} for experts)" in page
-        assert f"vLLM {values['engine_init_s.vllm']} s, llama.cpp" in page
-        tgi, ollama = values["engine_init_s.tgi"], values["engine_init_s.ollama"]
-        assert f"TGI {tgi} s, Ollama {ollama} s" in page
-        assert f"KV = {values['tgi_wiggle_room']} x f x visible" in page
+        held = store.calibration()
+        start = {name: f"{known(fact):g}" for name, fact in held.engine_init_s.items()}
+        assert f"vLLM {start['vllm']} s, llama.cpp" in page
+        assert f"TGI {start['tgi']} s, Ollama {start['ollama']} s" in page
+        assert f"`bytes / {known(held.load_gb_s['gpu']):g} GB/s` with a GPU" in page
+        assert f"{known(held.load_gb_s['cpu']):g} without" in page
 
 
 def test_pages_do_not_name_places_of_one_machine() -> None:

@@ -9,6 +9,7 @@ import pytest
 from infra_gen import api
 from infra_gen.cli.options import Asked, spec_from
 from infra_gen.errors import InfraGenError, UsageError
+from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.knowledge.profiles import from_word, machine_of
 from infra_gen.model.spec import Spec
@@ -181,3 +182,66 @@ def test_nodes_from_the_command_line() -> None:
     asked = spec_from(Asked(hardware="h100:8", nodes=2, users=10))
     assert not isinstance(asked.hardware, str)
     assert asked.hardware.model_dump() == {"nodes": {"count": 2, "each": "h100:8"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("nvidia h100 80gb sxm", "h100"),
+        ("NVIDIA H100 80GB HBM3", "h100"),
+        ("H100 PCIe 80GB", "h100-pcie"),
+        ("h200_sxm", "h200"),
+        ("A100-40", "a100-40gb"),
+        ("A100 SXM 80GB", "a100-80gb"),
+        ("a100 pcie 40 gb", "a100-pcie-40gb"),
+        ("L40S 48GB", "l40s"),
+        ("RTX PRO 6000 Blackwell 96GB", "rtx-pro-6000"),
+        ("rtx_pro_6000_server", "rtx-pro-6000-server"),
+        ("B300 268GB", "b300"),
+        ("GB300 NVL72", "gb300"),
+        ("DGX Spark", "gb10"),
+        ("GB10 (DGX Spark) 128GB", "gb10-128gb"),
+        ("AMD Instinct MI355X", "mi355x"),
+        ("GeForce RTX 5090 32GB", "rtx-5090"),
+        ("5070 ti", "rtx-5070-ti"),
+        ("RTX4070TiSUPER", "rtx-4070-ti-super"),
+        ("7900 xtx", "rx-7900-xtx"),
+        ("Apple M3 Max 40-core GPU 64GB", "apple-m3-max-64gb"),
+        ("AMD Ryzen AI Max+ 395 (Strix Halo, Radeon 8060S)", "strix-halo"),
+        ("8 x H100 80GB", "h100:8"),
+        ("8 \u00d7 NVIDIA H200 SXM GPUs", "h200:8"),
+        ("NVIDIA H200x8", "h200:8"),
+        ("RTX 4090 24GB x4", "rtx-4090:4"),
+        ("A single NVIDIA H100 SXM GPU", "h100"),
+    ],
+)
+def test_hardware_as_people_write_it(text: str, word: str) -> None:
+    assert resolve_machine(text) == resolve_machine(word)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A10G/L4 24GB",  # either of two
+        "H100 40GB",  # never sold with it
+        "RTX 4060 Ti 8/16GB",
+        "48GB class",
+        "24GB",
+        "nvidia",
+        "gpu",
+        "H1000",
+        "RTX",
+        "4000",
+        "H100 and A100",
+    ],
+)
+def test_what_could_be_another_device_is_not_guessed(text: str) -> None:
+    with pytest.raises(UsageError, match="hardware"):
+        resolve_machine(text)
+
+
+def test_every_name_of_a_preset_is_its_own() -> None:
+    for name, document in store.index()["hardware"].items():
+        for said in (name, *document.get("aliases", ())):
+            device = resolve_machine(said.replace("-", " ")).id
+            assert device.startswith(store.canonical("hardware", said) or "nothing"), said

@@ -453,10 +453,10 @@ class TestLoading:
         gguf = next(c for c in model.checkpoints if c.format == "gguf" and c.files)
         plain = next(c for c in model.checkpoints if c.quantization == "bf16")
         nameless = gguf.model_copy(update={"files": ()})
-        odd = plain.model_copy(update={"quantization": "bnb-nf4"})
+        odd = plain.model_copy(update={"quantization": "exl3"})
         for name, checkpoint, words in (
             ("llama.cpp", nameless, "names of its files"),
-            ("vllm", odd, "no loader for bnb-nf4"),
+            ("vllm", odd, "no loader for exl3"),
         ):
             problem = loading.loading_problem(engine_info(name), model, checkpoint)
             assert words in str(problem)

@@ -15,6 +15,7 @@ from infra_gen.model.llm import (
     Architecture,
     Checkpoint,
     GatedDelta,
+    KimiDelta,
     LayerGroup,
     Mamba2,
     Mixer,
@@ -73,6 +74,9 @@ def tolerance(preset: ModelPreset) -> float:
     assert total is not None
     if total % 10**9 == 0:
         return 0.01
+    other = preset.other_params
+    if other and other.note and "by difference" in other.note:
+        return 1e-6  # what the shapes do not show is all the rest
     # encoders have biases everywhere and a pooler, which only some of their files hold
     return 0.003 if total % 10**6 == 0 or preset.architecture.positions else 0.001
 
@@ -99,6 +103,9 @@ def mixer_state_bytes(mixer: Mixer, hidden: int) -> int:
     if isinstance(mixer, GatedDelta):
         key, value = mixer.key_heads * mixer.key_dim, mixer.value_heads * mixer.value_dim
         window, matrix = (mixer.kernel - 1) * (2 * key + value), value * mixer.key_dim
+    elif isinstance(mixer, KimiDelta):
+        inner = mixer.heads * mixer.head_dim
+        window, matrix = (mixer.kernel - 1) * 3 * inner, inner * mixer.head_dim
     elif isinstance(mixer, Mamba2):
         inner = mixer.heads * mixer.head_dim
         window = (mixer.kernel - 1) * (inner + 2 * mixer.groups * mixer.state)
@@ -211,7 +218,8 @@ def test_other_params_say_what_they_are(preset: ModelPreset) -> None:
         return
     assert preset.other_params.value
     assert preset.other_params.note
-    assert preset.other_params.value < 0.15 * language_params(preset)
+    # The towers of the smallest models for images weigh a quarter of what writes.
+    assert preset.other_params.value < 0.3 * language_params(preset)
 
 
 def test_indexer_keys_are_cached_beside_the_latent() -> None:

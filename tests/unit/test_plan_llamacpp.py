@@ -12,7 +12,9 @@ from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.llm import Architecture, ModelPreset
 from infra_gen.plan.memory import Shape
+from infra_gen.plan.sizing import llamacpp_cache as caching
 from infra_gen.plan.sizing import llamacpp_memory as sizing
+from infra_gen.plan.sizing import llamacpp_weights as weights
 from tools.fit_llamacpp import FOLDER, compared
 
 CALIBRATION = store.calibration()
@@ -59,34 +61,38 @@ class TestParts:
         assert found / MIB == pytest.approx(560, rel=0.02)
 
     def test_several_devices_hold_copies(self) -> None:
-        found = sizing.compute_bytes(LLAMA, 8192, 512, 4, flash_attention=False)
+        found = sizing.compute_bytes(LLAMA, 8192, 512, flash_attention=False, pipelined=True)
         assert found / MIB == pytest.approx(640, rel=0.03)
 
     def test_the_table_stays_on_the_cpu_unless_it_is_tied(self) -> None:
-        assert sizing.table_bytes(LLAMA, "Q4_K_M") / MIB == pytest.approx(281.81, abs=0.01)
-        untied = sizing.device_weight_bytes(LLAMA, "Q4_K_M", 5e9)
+        assert weights.table_bytes(LLAMA, "Q4_K_M") / MIB == pytest.approx(281.81, abs=0.01)
+        untied = weights.device_weight_bytes(LLAMA, "Q4_K_M", 5e9)
         assert untied == pytest.approx(5e9 - 281.81 * MIB, rel=1e-6)
         tied = LLAMA.model_copy(update={"tied_embeddings": True})
-        assert sizing.device_weight_bytes(tied, "Q4_K_M", 5e9) == 5e9
+        assert weights.device_weight_bytes(tied, "Q4_K_M", 5e9) == 5e9
 
     def test_windows_keep_a_micro_batch_more(self) -> None:
         gemma = arch("gemma-3-12b-it")
         window = next(g.window for g in gemma.layer_groups if g.window) or 0
-        small = sizing.cache_bytes(gemma, window + 512, 1, "f16")
-        grown = sizing.cache_bytes(gemma, 2 * (window + 512), 1, "f16")
+        small = caching.cache_bytes(gemma, window + 512, 1, "f16", ubatch=512)
+        grown = caching.cache_bytes(gemma, 2 * (window + 512), 1, "f16", ubatch=512)
         full = sum(g.layers for g in gemma.layer_groups if g.window is None)
         token = 2 * gemma.kv_heads * gemma.head_dim * 2
         assert grown - small == full * token * (window + 512)
 
     def test_states_count_once_for_a_slot(self) -> None:
         qwen = arch("qwen3.6-35b-a3b")
-        assert sizing.states_bytes(qwen, 1) / MIB == pytest.approx(62.81, abs=0.01)
-        assert sizing.states_bytes(qwen, 16) == 16 * sizing.states_bytes(qwen, 1)
+        assert caching.states_bytes(qwen, 1) / MIB == pytest.approx(62.81, abs=0.01)
+        assert caching.states_bytes(qwen, 16) == 16 * caching.states_bytes(qwen, 1)
 
     def test_quantized_caches(self) -> None:
-        plain = sizing.cache_bytes(LLAMA, 8192, 1, "f16")
-        assert sizing.cache_bytes(LLAMA, 8192, 1, "q8_0") == pytest.approx(0.53125 * plain)
-        assert sizing.cache_bytes(LLAMA, 8192, 1, "q4_0") == pytest.approx(0.28125 * plain)
+        plain = caching.cache_bytes(LLAMA, 8192, 1, "f16", ubatch=512)
+        assert caching.cache_bytes(LLAMA, 8192, 1, "q8_0", ubatch=512) == pytest.approx(
+            0.53125 * plain
+        )
+        assert caching.cache_bytes(LLAMA, 8192, 1, "q4_0", ubatch=512) == pytest.approx(
+            0.28125 * plain
+        )
 
     def test_shared_memory_holds_the_host_part_too(self) -> None:
         card, shared = resolve_machine("rtx-4090"), resolve_machine("strix-halo")

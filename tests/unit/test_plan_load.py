@@ -52,8 +52,8 @@ def test_busy_p95_is_monotone() -> None:
     assert by_probability == sorted(by_probability)
 
 
-def test_the_peak_is_consistent_with_itself() -> None:
-    """At the peak found, people are no busier than the peak says."""
+def test_the_peak_is_below_that_of_people_who_always_wait_as_long() -> None:
+    """While fewer run they end sooner, so people are less busy than at the peak."""
 
     def slow(running: int) -> float:
         return 2.0 + 0.3 * running
@@ -61,7 +61,8 @@ def test_the_peak_is_consistent_with_itself() -> None:
     for users in (1, 5, 50, 300):
         peak = load.peak_concurrency(users, CHAT, slow)
         residence = slow(peak)
-        assert load.busy_p95(users, residence / (residence + THINK)) <= peak
+        always = load.busy_p95(users, residence / (residence + THINK))
+        assert 0.8 * always <= peak <= always
         assert load.typical_concurrency(users, CHAT, slow) <= peak
 
 

@@ -10,7 +10,8 @@ import pytest
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.llm import Architecture, LayerGroup, ModelPreset
-from infra_gen.model.plan import GIB, Machine, Memory
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB, Memory
 from infra_gen.plan import kv_cache, weights
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing import vllm_memory
@@ -20,7 +21,6 @@ LLAMA = store.load("models", "llama-3.1-8b-instruct", ModelPreset)
 QWEN_MOE = store.load("models", "qwen3-30b-a3b", ModelPreset)
 H100 = resolve_machine("h100")
 CALIBRATION = store.calibration()
-BAND = CALIBRATION.error_band.value or 0.0
 
 
 def arch(**changed: object) -> Architecture:
@@ -72,22 +72,6 @@ def test_cache_types(dtype: str, share: float) -> None:
 
 def one_layer(window: int | None) -> tuple[kv_cache.CacheGroup, ...]:
     return (kv_cache.CacheGroup(1, 1.0, window),)
-
-
-@pytest.mark.parametrize(
-    ("window", "context", "cells"),
-    [
-        (2048, 32_768, 2560),  # window and one micro-batch, as llama.cpp prints it
-        (128, 32_768, 768),
-        (1024, 32_768, 1536),
-        (1024, 1000, 1024),  # never more than the padded context
-        (None, 5000, 5120),
-        (None, 5120, 5120),
-    ],
-)
-def test_llamacpp_cells(window: int | None, context: int, cells: int) -> None:
-    assert kv_cache.llamacpp_cache_bytes(one_layer(window), context, 1, 512) == cells
-    assert kv_cache.llamacpp_cache_bytes(one_layer(window), context, 3, 512) == 3 * cells
 
 
 def test_vllm_sequence_of_a_plain_model_is_its_blocks() -> None:
@@ -220,14 +204,16 @@ def speed(preset: ModelPreset, machine: Machine = H100) -> SpeedModel:
         (LLAMA, 256, 21.69),
         (QWEN_MOE, 1, 5.46),
         (QWEN_MOE, 32, 21.99),
-        (QWEN_MOE, 128, 53.34),
+        # With 128 (53.34 ms) some waited for cache: tests/measurements/speed has it with the cache.
     ],
     ids=lambda value: value.id if isinstance(value, ModelPreset) else None,
 )
 def test_measured_decode_steps(preset: ModelPreset, batch: int, measured_ms: float) -> None:
     """1024 tokens in, 128 out; the band is the one that plans state."""
-    predicted = speed(preset).decode_step_ms(batch, 1024 + 64)
-    assert predicted == pytest.approx(measured_ms, rel=BAND)
+    model = speed(preset)
+    assert model.decode_step_ms(batch, 1024 + 64) == pytest.approx(
+        measured_ms, rel=model.error_band
+    )
 
 
 def test_decode_steps_grow_with_batch_and_context() -> None:

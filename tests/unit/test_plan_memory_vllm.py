@@ -10,8 +10,9 @@ import pytest
 
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine
-from infra_gen.model.calibration_memory import at_version, reached
+from infra_gen.model.calibration_memory import at_version, reached, tile_for
 from infra_gen.model.llm import Architecture, LayerGroup, ModelPreset
+from infra_gen.model.params import count_params
 from infra_gen.model.plan import GIB, Limits
 from infra_gen.plan import weights
 from infra_gen.plan.memory import Shape
@@ -21,9 +22,11 @@ from infra_gen.plan.sizing import (
     vllm_memory_cache,
     vllm_memory_graphs,
     vllm_memory_peak,
+    vllm_memory_weights,
 )
 from infra_gen.plan.sizing.vllm_memory_release import Release, batch_default, release_of
-from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
+from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings
+from infra_gen.plan.sizing.vllm_memory_stage import stages
 
 MIB = 2**20
 CALIBRATION = store.calibration()
@@ -126,7 +129,16 @@ class TestVersions:
         old, new = shape(version="0.9.0"), shape(version="0.9.1")
         more = vllm_memory.outside_torch(H100, old, CONSTANTS)
         less = vllm_memory.outside_torch(H100, new, CONSTANTS)
-        assert more - less == pytest.approx(CONSTANTS.driver_context_gib.value)
+        assert 0.5 < more - less == pytest.approx(vllm_memory.driver_context(H100, CONSTANTS))
+
+    @pytest.mark.parametrize(
+        ("machine", "tensor", "gib"),
+        [("h100:8", 1, 0.24), ("h100:8", 2, 0.6), ("h100:8", 8, 1.8), ("a100-80gb:8", 8, 0.6),
+         ("4090:4", 4, 0.6), ("gb10", 1, 2.4)],
+    )  # fmt: skip
+    def test_what_the_process_holds_outside(self, machine: str, tensor: int, gib: float) -> None:
+        found = vllm_memory.outside_torch(resolve_machine(machine), shape(tensor=tensor), CONSTANTS)
+        assert found == gib
 
 
 class TestPeak:
@@ -150,8 +162,10 @@ class TestPeak:
 
     def test_workspace_of_experts_without_a_gate(self) -> None:
         nemotron = arch("nemotron-3-nano-30b-a3b")
-        assert vllm_memory_peak.workspace(nemotron, shape()) == 8192 * 6 * (2688 + 2688) * 2
-        assert vllm_memory_peak.workspace(LLAMA, shape()) == 0
+        assert (
+            vllm_memory_peak.workspace(nemotron, shape(), release()) == 8192 * 6 * (2688 + 2688) * 2
+        )
+        assert vllm_memory_peak.workspace(LLAMA, shape(), release()) == 0
 
     def test_compiler_times_a_copy_of_the_embedding(self) -> None:
         found = vllm_memory_peak.compiler(LLAMA, shape(), release())
@@ -183,7 +197,8 @@ class TestPeak:
         model = arch(str(run["preset"]))
         found = release_of(CONSTANTS, model, asked)
         assert found.second is (run["runner"] == "v2")
-        peak = vllm_memory_peak.peak(model, asked, found, CONSTANTS) / GIB
+        (whole,) = stages(model.layers, 1)
+        peak = vllm_memory_peak.peak(model, asked, found, CONSTANTS, whole) / GIB
         assert peak == pytest.approx(run["activation_gib"], rel=0.08)
 
 
@@ -210,7 +225,8 @@ class TestGraphs:
         found = vllm_memory.vllm_memory(H100, LLAMA, tight, CALIBRATION)
         assert found.cuda_graph_gib > 0.5
         assert found.headroom_gib < 0
-        assert shared_cache.shortfall(found, tight.context) == -found.headroom_gib
+        held = vllm_memory.driver_context(H100, CONSTANTS)
+        assert shared_cache.shortfall(found, tight.context) == held - found.headroom_gib
         desktop = replace(found, reserved_gib=1 - found.headroom_gib)
         assert shared_cache.shortfall(desktop, tight.context) == 0
 
@@ -242,7 +258,7 @@ class TestCache:
     def test_attention_blocks_grow_to_hold_a_state(self) -> None:
         nemotron = arch("nemotron-3-nano-30b-a3b")
         group = next(g for g in nemotron.layer_groups if g.state_bytes)
-        page = vllm_memory_cache.state_page(nemotron, group, 1, wide=True)
+        page = vllm_memory_cache.state_page(nemotron, group, shape(), wide=True)
         assert page == 64 * 64 * 128 * 4 + 3 * (4096 + 2 * 8 * 128) * 2
         assert -(-page // (16 * 1024)) * 16 == 2096  # as it logs the block size
 
@@ -302,14 +318,31 @@ class TestWeights:
             if c.quantization == quantization and c.format == "safetensors"
         )
         held = weights.checkpoint_weights(found, checkpoint)
-        size = weights.device_bytes(
+        size = vllm_memory_weights.device_bytes(
             found.architecture,
             quantization,
             weights.loaded_bytes(found, held),
             tensor=tensor,
             expert_parallel=False,
+            tile=tile_for(CONSTANTS.mxfp4_tiles, "9.0"),
         )
         assert size / GIB == pytest.approx(reported, rel=0.006)
+
+    @pytest.mark.parametrize(
+        ("capability", "hidden", "width"),
+        [("8.0", 3072, 2944), ("9.0", 2880, 2944), ("10.0", 3072, 3072), ("12.1", 3072, 2944),
+         (None, 3072, 3072)],
+    )  # fmt: skip
+    def test_experts_fill_the_tiles_of_their_kernels(
+        self, capability: str | None, hidden: int, width: int
+    ) -> None:
+        oss, size = arch("gpt-oss-20b"), 12 * GIB
+        tile = tile_for(CONSTANTS.mxfp4_tiles, capability)
+        same = {"tensor": 1, "expert_parallel": False}
+        plain = vllm_memory_weights.device_bytes(oss, "mxfp4", size, **same)
+        padded = vllm_memory_weights.device_bytes(oss, "mxfp4", size, **same, tile=tile)
+        share = hidden * width / 2880**2 - 1
+        assert padded - plain == pytest.approx(count_params(oss).mlp * 4.25 / 8 * share)
 
     def test_second_copies_and_guessing_layers_are_not_loaded(self) -> None:
         small = preset("qwen3-0.6b")
@@ -328,8 +361,7 @@ class TestSettings:
     LIMITS = Limits(4096, 256, 2048, 0.9, "auto")
 
     def test_user_flags_replace_planned_numbers(self) -> None:
-        own = settings_of(
-            "vllm",
+        own = settings(
             {
                 "--max-num-seqs": "64",
                 "--max_num_batched_tokens": 4096,
@@ -346,13 +378,13 @@ class TestSettings:
         assert "--seed" not in own.names
         assert len(own.names) == 7
 
-    @pytest.mark.parametrize("value", ["auto", "-1", "many", ""])
+    @pytest.mark.parametrize("value", ["0", "-2", "many", "", "1.5K", "nan"])
     def test_what_cannot_be_read_is_left_alone(self, value: str) -> None:
-        own = settings_of("vllm", {"--max-model-len": value, "--gpu-memory-utilization": value})
+        own = settings({"--max-model-len": value, "--gpu-memory-utilization": value})
         assert own == Settings()
 
     def test_other_engines_have_other_flags(self) -> None:
-        assert settings_of("llama.cpp", {"--max-num-seqs": "64"}) == Settings()
+        assert settings({"--ctx-size": "64"}) == Settings()
         assert Settings().on(self.LIMITS) == self.LIMITS
 
 

@@ -167,8 +167,12 @@ def test_the_files_of_a_folder_are_weighed(tmp_path: Path) -> None:
     computed = folder_plan(folder).plan
     assert computed.weights.basis == "computed"
     assert computed.weights.bytes == pytest.approx(16_060_522_496, rel=0.001)
+    elements = 15 * 2**29
+    one = {"dtype": "BF16", "shape": [elements], "data_offsets": [0, 2 * elements]}
+    header = json.dumps({"weights": one}).encode()
     with (folder / "model.safetensors").open("wb") as stream:
-        stream.truncate(15 * 2**30)
+        stream.write(len(header).to_bytes(8, "little") + header)
+        stream.truncate(8 + len(header) + 2 * elements)
     weighed = folder_plan(folder).plan
     assert weighed.weights.basis == "checkpoint"
     assert weighed.weights.bytes == 15 * 2**30

@@ -16,7 +16,8 @@ from infra_gen.model.engine import EngineInfo
 from infra_gen.model.engine_facts import EngineFacts
 from infra_gen.model.hardware import DevicePreset, InstancePreset
 from infra_gen.model.llm import ModelPreset
-from infra_gen.model.plan import GIB, Machine
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB
 from infra_gen.model.sourced import Record
 from infra_gen.model.workload import Workload
 from infra_gen.plan.kv_cache import bytes_per_token, cache_groups

@@ -22,7 +22,8 @@ from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.hardware import Vendor
 from infra_gen.model.llm import Task
-from infra_gen.model.plan import GIB, Machine
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from infra_gen.knowledge.engines import engine_info
 from infra_gen.knowledge.machines import resolve_machine
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Checkpoint, ModelPreset
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.plan.sizing.registry import SIZINGS
 from infra_gen.plan.weights import checkpoint_weights
 

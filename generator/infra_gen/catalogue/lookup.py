@@ -8,7 +8,9 @@ from infra_gen.catalogue.reading import ids
 from infra_gen.catalogue.rows import KINDS
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge import store
+from infra_gen.knowledge.hardware_words import spoken
 from infra_gen.knowledge.machines import split_count
+from infra_gen.knowledge.repositories import preset_with
 
 _MEMORY = re.compile(r"-\d+gb$")
 
@@ -25,23 +27,15 @@ def _hardware(text: str) -> str | None:
     if found:
         return found
     try:
-        word = split_count(text).name
+        word = split_count(spoken(text) or text).name
     except UsageError:
         return None
     return _canonical("hardware", word) or _canonical("hardware", _MEMORY.sub("", word))
 
 
 def _model(text: str) -> str | None:
-    """By preset name, or by the repository of the model or of one of its checkpoints."""
-    found = _canonical("models", text)
-    if found or "/" not in text:
-        return found
-    for name in ids("models"):
-        document = store.index()["models"][name]
-        repos = [document["hf_id"], *(c["repo"] for c in document.get("checkpoints", ()))]
-        if text.lower() in (repo.lower() for repo in repos):
-            return name
-    return None
+    """By preset name, or by any repository that a preset lists."""
+    return _canonical("models", text) or preset_with(text)
 
 
 def lookup(kind: str, text: str) -> str | None:

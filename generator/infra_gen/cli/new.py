@@ -114,6 +114,8 @@ def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
     if built.errors:
         printing.findings(built.findings)
         typer.echo("nothing was written", err=True)
+        if built.plan.nearest:
+            typer.echo("what would carry the load: " + "; ".join(built.plan.nearest), err=True)
         return ExitCode.FINDINGS
     written = api.write_new(built, root)
     printing.plan(built.plan)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra_gen.cli import options
+from infra_gen.cli import options, ranking
 from infra_gen.cli.options import Asked
 
 if TYPE_CHECKING:
@@ -19,10 +19,17 @@ HELP = """Show what would be deployed, how large it is and why; write nothing.
 
 \b
   infra-gen plan --hardware h100:8 --users 500
+  infra-gen plan --users 200 --model qwen3-32b
   infra-gen plan chat --json
   infra-gen plan --hardware 4090 --model qwen3-14b --point 8:1024:256
 
-From flags, or from DIR/infra-gen.yaml. Exit 5 when it does not fit (the nearest plans are named).
+From flags, or from DIR/infra-gen.yaml. Exit 5 when it does not fit (what would is named).
+
+Without --hardware: a ranking of hardware and rented instances that carry the users and meet --ttft-ms
+and --tpot-ms (where people read: 10000, what they wait, and 190, as fast as they read). Fewer devices
+come first, of as many those with fewer machines, then with less memory, then with less bandwidth; with
+--prices the lower price of an hour. Where one machine is too little, up to 16 equal ones share the
+load. Exit 5 when no hardware carries it.
 """
 
 
@@ -50,7 +57,12 @@ def plan(
             "--point", help="Predict CONCURRENCY:INPUT:OUTPUT of one replica. Repeatable."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The plan as a JSON document.")] = False,
+    vendor: ranking.Vendor = None,
+    provider: ranking.Provider = None,
+    max_devices: ranking.MaxDevices = None,
+    prices: ranking.PriceFile = None,
+    limit: ranking.Limit = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as a JSON document.")] = False,
 ) -> int:
     """Parse, plan, print."""
     asked = Asked(
@@ -59,6 +71,10 @@ def plan(
         ttft_ms=ttft_ms, tpot_ms=tpot_ms, set_args=tuple(set_args or ()), nodes=nodes,
         gpu_fraction=gpu_fraction,
     )  # fmt: skip
+    search = ranking.Options(vendor, provider, max_devices, prices, limit)
+    if directory is None and asked.hardware is None and (asked.given() or search.given()):
+        return ranking.rank(asked, search, points=bool(point), as_json=as_json)
+    search.refuse_beside_hardware()
     return _plan(directory, asked, tuple(point or ()), as_json=as_json)
 
 
@@ -82,7 +98,7 @@ def _spec(directory: Path | None, asked: Asked) -> tuple[Spec, Path]:
     if asked.hardware is None:
         root = directory or Path()
         if asked.given():
-            raise UsageError("--hardware is missing", hint="--hardware apple-m3, 2x4090, h100:8")
+            raise UsageError("a folder and other flags exclude each other")
         return read_spec(root / SPEC_FILE), root
     if directory:
         raise UsageError("a folder and --hardware exclude each other")

@@ -76,7 +76,8 @@ def _memory(plan: Plan) -> None:
         typer.echo("  the model keeps no cache between tokens; K is what is left for the engine")
 
 
-def _ms(value: float | None) -> str:
+def milliseconds(value: float | None) -> str:
+    """`180 ms`, `9.5 ms`, `unknown`."""
     return "unknown" if value is None else f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
@@ -90,7 +91,9 @@ def _inputs(points: Iterable[Point]) -> None:
     for point in points:
         rate = None if not point.ttft_ms else 1e3 * point.concurrency / point.ttft_ms
         told = "unknown" if rate is None else f"{rate:.0f} inputs/s"
-        rows.append([str(point.concurrency), str(point.input_tokens), _ms(point.ttft_ms), told])
+        rows.append(
+            [str(point.concurrency), str(point.input_tokens), milliseconds(point.ttft_ms), told]
+        )
     _table(rows)
 
 
@@ -100,8 +103,8 @@ def _points(points: Iterable[Point]) -> None:
         [
             str(point.concurrency),
             f"{point.input_tokens}/{point.output_tokens}",
-            _ms(point.ttft_ms),
-            _ms(point.tpot_ms),
+            milliseconds(point.ttft_ms),
+            milliseconds(point.tpot_ms),
             _rate(point.output_tokens_per_s),
         ]
         for point in points
@@ -158,6 +161,10 @@ def plan(plan: Plan, extra: Sequence[Point] = (), *, load_stated: bool = True) -
         heading("Know this")
         for warning in known:
             typer.echo(f"  - {warning}")
+    if plan.nearest:
+        _heading("What would carry the load")
+        for words in plan.nearest:
+            typer.echo(f"  {words}")
 
 
 def decisions(plan: Plan) -> None:

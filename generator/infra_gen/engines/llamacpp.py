@@ -40,8 +40,10 @@ name = "llama.cpp"
 
 # Written once while loading; "n" of "n" layers is checked by the smoke test.
 _GPU_LOG = r"offloaded \([0-9][0-9]*\)/\1 layers to GPU"
+_PART_LOG = r"offloaded {layers}/[0-9][0-9]* layers to GPU"
 _PING_S = "5"
 _ALL_LAYERS = "all"
+_EVERY_EXPERT = frozenset({"--cpu-moe", "-cmoe", "cpu-moe"})
 
 
 def _cache_args(plan: Plan) -> list[Arg]:
@@ -67,20 +69,31 @@ def _cache_args(plan: Plan) -> list[Arg]:
 
 
 def _micro_batch(plan: Plan) -> Arg:
+    tokens = str(plan.limits.ubatch or plan.limits.max_num_batched_tokens)
     if plan.task == "generate":
-        return Arg("--ubatch-size", "512", "the default; the compute buffer is planned for it")
-    tokens = str(plan.limits.max_num_batched_tokens)
+        return Arg("--ubatch-size", tokens, "the compute buffer is planned for it")
     return Arg("--ubatch-size", tokens, "an input that is embedded must fit one batch")
 
 
-def _device_args(plan: Plan) -> list[Arg]:
+def _layer_args(plan: Plan, spec: Spec) -> list[Arg]:
+    """What of the model is on devices; the rest stays in the host's memory."""
+    placement = plan.limits.placement
+    if placement.whole:
+        return [Arg("--n-gpu-layers", _ALL_LAYERS, "every layer on the GPU, as planned")]
+    why = reason(plan, "offload")
+    layers = _ALL_LAYERS if placement.gpu_layers is None else str(placement.gpu_layers)
+    args = [Arg("--n-gpu-layers", layers, why)]
+    if placement.cpu_moe_layers and not _EVERY_EXPERT.intersection(spec.engine_args):
+        args.append(Arg("--n-cpu-moe", str(placement.cpu_moe_layers), why))
+    return args
+
+
+def _device_args(plan: Plan, spec: Spec) -> list[Arg]:
     machine = plan.machine
     args = []
     if machine.is_gpu:
-        args += [
-            Arg("--n-gpu-layers", _ALL_LAYERS, "every layer on the GPU, as planned"),
-            Arg("--flash-attn", "on", "smaller compute buffers at long contexts"),
-        ]
+        args += _layer_args(plan, spec)
+        args.append(Arg("--flash-attn", "on", "smaller compute buffers at long contexts"))
         # In a container the drivers of the others say how much memory is used; Intel's does not.
         if plan.runtime == "native" or machine.vendor == "intel":
             why = "the default of 3 leaves out which layers went to the GPU; bin/smoke-test looks"
@@ -93,6 +106,9 @@ def _device_args(plan: Plan) -> list[Arg]:
         args.append(
             Arg("--threads", str(plan.limits.threads), "one a physical core; more only compete")
         )
+    if machine.vendor == "cpu" and (machine.numa_nodes or 1) > 1:
+        why = f"memory is in {machine.numa_nodes} parts: threads and pages are spread over all"
+        args.append(Arg("--numa", "distribute", why))
     # Idle prompts are kept in host memory, 8 GiB by default, which the plan has given away already.
     keep = machine.memory_kind == "discrete"
     why = (
@@ -133,7 +149,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         *_server_args(plan, inside),
         *_cache_args(plan),
         *_task_args(plan),
-        *_device_args(plan),
+        *_device_args(plan, spec),
     )
     local = plan.weights.local_path is not None
     engine = Service(
@@ -157,9 +173,14 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         panels=exported(panels(plan), info.table),
         metrics_path="/metrics",
         metrics_secret=API_KEY if spec.serve.api_key == "env" else None,
-        gpu_proof=GpuProof((), _GPU_LOG) if plan.machine.is_gpu else None,
+        gpu_proof=GpuProof((), _gpu_log(plan)) if plan.machine.is_gpu else None,
     )
     return (engine,) if local else (engine, _fetch(plan, image))
+
+
+def _gpu_log(plan: Plan) -> str:
+    layers = plan.limits.placement.gpu_layers
+    return _GPU_LOG if layers is None else _PART_LOG.format(layers=layers)
 
 
 def _fetch(plan: Plan, image: Image | None) -> Service:

@@ -91,8 +91,11 @@ def _pulled(plan: Plan) -> str:
 
 
 def _modelfile(plan: Plan) -> WrittenFile:
-    layers = _ALL_LAYERS if plan.machine.is_gpu else 0
+    placed = plan.limits.placement.gpu_layers
+    layers = (placed or _ALL_LAYERS) if plan.machine.is_gpu else 0
     why = "Every layer on the GPU, or loading fails: never a silent mix." if layers else "No GPU."
+    if placed:
+        why = f"Layers on the GPU: {reason(plan, 'offload')}."
     lines: list[tuple[Value, ...]] = [
         (f"# {plan.model_name}, {plan.weights.quantization}: the one file that is planned for.",),
         ("FROM ", _source(plan)),
@@ -100,6 +103,8 @@ def _modelfile(plan: Plan) -> WrittenFile:
             "# Memory is planned for this context; a request that asks for another reloads the model.",
         ),
         (f"PARAMETER num_ctx {plan.limits.context}",),
+        ("# Ollama makes batches larger where it sees room, which is planned for the cache.",),
+        (f"PARAMETER num_batch {plan.limits.ubatch or plan.limits.max_num_batched_tokens}",),
         (f"# {why}",),
         (f"PARAMETER num_gpu {layers}",),
     ]
@@ -135,9 +140,14 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
         routes=client_routes(plan, info),
         alerts=alerts(plan),
         panels=panels(plan),
-        gpu_proof=GpuProof((_PROGRAM, "ps"), "100% GPU") if plan.machine.is_gpu else None,
+        gpu_proof=GpuProof((_PROGRAM, "ps"), _shown(plan)) if plan.machine.is_gpu else None,
     )
     return (engine, _fetch(spec, plan, info, image), _warmup(plan, image, port))
+
+
+def _shown(plan: Plan) -> str:
+    """What `ollama ps` says of the processor: all GPU, or shares of CPU and GPU."""
+    return "100% GPU" if plan.limits.placement.whole else "CPU/GPU"
 
 
 def _mounts(plan: Plan) -> tuple[Mount, ...]:

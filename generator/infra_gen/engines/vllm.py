@@ -52,6 +52,15 @@ def _model_args(plan: Plan) -> list[Arg]:
     return args
 
 
+def _made_args(plan: Plan) -> list[Arg]:
+    """What makes the quantization of 16-bit files while they are loaded."""
+    if not plan.weights.on_load:
+        return []
+    return [
+        Arg("--quantization", plan.weights.on_load, "made of 16-bit files while they are loaded")
+    ]
+
+
 def _parallel_args(plan: Plan) -> list[Arg]:
     split, why = plan.parallelism, reason(plan, "parallelism")
     args = []
@@ -184,6 +193,7 @@ def services(spec: Spec, plan: Plan, info: EngineInfo, listen: Listen) -> tuple[
     native = plan.runtime == "native"
     args = (
         *_model_args(plan),
+        *_made_args(plan),
         *_server_args(plan, port, info.table),
         *_parallel_args(plan),
         *_limit_args(plan),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,38 +13,15 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from infra_gen.errors import UsageError
-from infra_gen.knowledge.hf_fields import ConfigFile
+from infra_gen.knowledge.hf_classes import KNOWN_CLASSES
+from infra_gen.knowledge.hf_experts import dense_width, experts
+from infra_gen.knowledge.hf_fields import ConfigFile, one_line
+from infra_gen.knowledge.hf_indexer import index_cache_bytes
 from infra_gen.knowledge.hf_layers import count_layers, extras, is_encoder, layer_groups
 from infra_gen.knowledge.hf_quantization import quantization_of
-from infra_gen.model.llm import Architecture, Mla, Moe, Task
+from infra_gen.knowledge.hf_states import state_of
+from infra_gen.model.llm import Architecture, Mla, Task
 from infra_gen.model.params import ParamCount, count_params
-
-# Classes whose layers are what their config says: full attention, windows, chunks, latents, states,
-# experts.
-KNOWN_CLASSES = frozenset(
-    {
-        "BambaForCausalLM", "BertForSequenceClassification", "BertModel", "Cohere2ForCausalLM",
-        "CohereForCausalLM", "DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM",
-        "FalconH1ForCausalLM", "Gemma2ForCausalLM", "Gemma3ForCausalLM",
-        "Gemma3ForConditionalGeneration", "Gemma3TextModel", "Gemma3nForCausalLM",
-        "Gemma3nForConditionalGeneration", "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
-        "GemmaForCausalLM", "Glm4MoeForCausalLM", "GptOssForCausalLM", "GraniteForCausalLM",
-        "GraniteMoeHybridForCausalLM", "JambaForCausalLM", "KimiLinearForCausalLM",
-        "Lfm2ForCausalLM", "Lfm2MoeForCausalLM", "Llama4ForCausalLM",
-        "Llama4ForConditionalGeneration", "LlamaForCausalLM", "MiniMaxM2ForCausalLM",
-        "Mistral3ForConditionalGeneration", "MistralForCausalLM", "MistralModel",
-        "MixtralForCausalLM", "ModernBertForSequenceClassification", "ModernBertModel",
-        "NemotronHForCausalLM", "NewModel", "NomicBertModel", "Olmo2ForCausalLM",
-        "OlmoeForCausalLM", "Phi3ForCausalLM", "Qwen2ForCausalLM", "Qwen2MoeForCausalLM",
-        "Qwen2VLForConditionalGeneration", "Qwen2_5_VLForConditionalGeneration",
-        "Qwen3ForCausalLM", "Qwen3ForSequenceClassification", "Qwen3MoeForCausalLM",
-        "Qwen3NextForCausalLM", "Qwen3VLForConditionalGeneration",
-        "Qwen3VLMoeForConditionalGeneration", "Qwen3_5ForCausalLM",
-        "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForCausalLM",
-        "Qwen3_5MoeForConditionalGeneration", "RobertaForSequenceClassification", "RobertaModel",
-        "XLMRobertaForSequenceClassification", "XLMRobertaModel",
-    }
-)  # fmt: skip
 
 MODELOPT_FILE = "hf_quant_config.json"
 POOLING_FILE = "1_Pooling/config.json"
@@ -61,9 +40,26 @@ class HfModel:
 
 
 def parse_json(text: bytes, where: str) -> Any:
-    """`text` as JSON; UsageError naming `where` when it is none."""
+    """`text` as JSON; UsageError naming `where` when it is none, or says a key twice."""
+    if text.startswith(codecs.BOM_UTF8):
+        raise UsageError(
+            "not readable as JSON: it begins with a byte order mark",
+            where=where, hint="save it as UTF-8 without one: engines do not read it either",
+        )  # fmt: skip
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise UsageError(
+                f"the key {one_line(twice)!r} is there twice", where=where,
+                hint="delete the one that is wrong",
+            )  # fmt: skip
+        return found
+
     try:
-        return json.loads(text.decode("utf-8"))
+        return json.loads(text.decode("utf-8"), object_pairs_hook=unique)
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise UsageError(f"not readable as JSON: {error}", where=where) from error
 
@@ -82,79 +78,13 @@ def _document(path: Path) -> Any:
 def _mla(config: ConfigFile) -> Mla | None:
     if config.get("kv_lora_rank") is None:
         return None
-    q_rank = config.get("q_lora_rank")
     return Mla(
         kv_lora_rank=config.positive("kv_lora_rank"),
-        q_lora_rank=q_rank if isinstance(q_rank, int) else None,
+        q_lora_rank=config.count("q_lora_rank") or None,
         qk_rope_head_dim=config.positive("qk_rope_head_dim"),
         qk_nope_head_dim=config.positive("qk_nope_head_dim"),
         v_head_dim=config.positive("v_head_dim"),
     )
-
-
-def _dense_layers(config: ConfigFile, layers: int) -> int:
-    """How many layers keep a plain MLP beside those with experts."""
-    listed = config.places("mlp_only_layers") or frozenset()
-    if config.model_type == "llama4_text":
-        experts = config.places("moe_layers")
-        step = config.positive("interleave_moe_layer_step", default=1)
-        return layers - (layers // step if experts is None else len(experts))
-    if config.model_type == "jamba":
-        period, offset = config.positive("expert_layer_period"), config.count("expert_layer_offset")
-        return sum(place % period != offset for place in range(layers))
-    step = config.positive("decoder_sparse_step", default=1)
-    if step > 1 or listed:
-        return sum(place in listed or (place + 1) % step != 0 for place in range(layers))
-    return config.count("first_k_dense_replace", "num_dense_layers")
-
-
-def _moe(config: ConfigFile, layers: int) -> Moe | None:
-    names = ("num_experts", "num_local_experts", "n_routed_experts")
-    if not config.get(*names):
-        return None
-    shared = config.count("n_shared_experts", "num_shared_experts")
-    width = config.get(
-        "shared_expert_intermediate_size", "moe_shared_expert_intermediate_size",
-        "shared_intermediate_size",
-    )  # fmt: skip
-    if config.model_type == "llama4_text":
-        shared = 1
-    if config.flag("enable_moe_block"):  # Gemma 4 runs its plain MLP beside the experts
-        shared, width = 1, config.get("intermediate_size")
-    own = config.positive("moe_intermediate_size", "intermediate_size")
-    if not isinstance(width, int) or width <= 0:
-        width = shared * own or None
-    return Moe(
-        experts=config.positive(*names),
-        experts_per_token=config.positive(
-            "num_experts_per_tok", "experts_per_token", "top_k_experts", "num_experts_per_token"
-        ),
-        shared_experts=shared or int(bool(width)),
-        intermediate_size=own,
-        shared_intermediate_size=width,
-        dense_layers=_dense_layers(config, layers),
-    )
-
-
-def _intermediate(config: ConfigFile, moe: Moe | None) -> int:
-    """The width of a plain MLP; 0 where there is none beside the experts."""
-    if config.model_type == "llama4_text":
-        return config.positive("intermediate_size_mlp", "intermediate_size")
-    if config.model_type == "granitemoehybrid" and not moe:
-        return config.positive("shared_intermediate_size", "intermediate_size")
-    listed = config.get("intermediate_size")
-    if isinstance(listed, list) and listed and all(type(v) is int and v > 0 for v in listed):
-        return sum(listed) // len(listed)  # Gemma 3n names every layer's
-    lfm2 = config.model_type == "lfm2"
-    names = ("block_ff_dim", "intermediate_size") if lfm2 else ("intermediate_size", "n_inner")
-    width = config.positive(*names, default=0 if moe else None)
-    if lfm2 and config.flag("block_auto_adjust_ff_dim"):
-        # Source: huggingface/transformers:src/transformers/models/lfm2/modeling_lfm2.py, Lfm2MLP
-        factor, multiple = config.get("block_ffn_dim_multiplier"), config.get("block_multiple_of")
-        width = int(2 * width / 3)
-        if isinstance(factor, int | float) and isinstance(multiple, int) and multiple > 0:
-            width = -(-int(factor * width) // multiple) * multiple
-    return width
 
 
 def _max_context(config: ConfigFile) -> int:
@@ -169,37 +99,61 @@ def _rotary_positions(config: ConfigFile) -> int | None:
     scaling = config.get("rope_scaling")
     if not isinstance(scaling, dict) or scaling.get("rope_type", scaling.get("type")) != "linear":
         return None
-    factor = scaling.get("factor")
-    return int(_max_context(config) * factor) if isinstance(factor, int | float) else None
+    factor = ConfigFile(scaling, f"{config.where}: rope_scaling").number("factor")
+    return math.ceil(_max_context(config) * factor) if factor else None
 
 
-def _architecture(config: ConfigFile, checked: date, source: str) -> Architecture:
-    class_name = config.classes()[0]
-    layers, known = count_layers(config), class_name in KNOWN_CLASSES
+def _heads(config: ConfigFile) -> tuple[int, int]:
+    """Heads of queries, and of keys and values."""
     heads = config.positive("num_attention_heads", "n_head")
-    hidden = config.positive("hidden_size", "n_embd")
-    kv_heads = config.positive("num_key_value_heads", default=heads)
+    kv_heads = config.positive("num_key_value_heads", "num_attention_groups", default=heads)
     if heads % kv_heads:
         raise UsageError(
             f"num_attention_heads {heads} is not a multiple of num_key_value_heads {kv_heads}",
             where=config.where,
         )
-    moe, mla = _moe(config, layers), _mla(config)
-    latent = mla.qk_nope_head_dim + mla.qk_rope_head_dim if mla else max(1, hidden // heads)
+    return heads, kv_heads
+
+
+def _head_dim(config: ConfigFile, mla: Mla | None, hidden: int, heads: int) -> int:
+    if mla:
+        return mla.qk_nope_head_dim + mla.qk_rope_head_dim
+    if config.get("head_dim", "attention_head_dim") is None and hidden % heads:
+        raise UsageError(
+            f"hidden_size {hidden} is no multiple of num_attention_heads {heads}, and head_dim is "
+            "missing",
+            where=config.where,
+        )
+    width = config.positive("head_dim", "attention_head_dim", default=max(1, hidden // heads))
+    # Values of another width than keys (MiMo-V2): what is cached and computed goes by the mean.
+    return (width + config.positive("v_head_dim", default=width)) // 2
+
+
+def _architecture(config: ConfigFile, checked: date, source: str) -> Architecture:
+    class_name = config.classes()[0]
+    layers, known = count_layers(config), class_name in KNOWN_CLASSES
+    heads, kv_heads = _heads(config)
+    hidden = config.positive("hidden_size", "n_embd")
+    moe, mla, state = experts(config, layers), _mla(config), state_of(config)
     return Architecture(
         class_name=class_name,
         layers=layers,
         hidden_size=hidden,
         heads=heads,
         kv_heads=kv_heads,
-        head_dim=config.positive("head_dim", default=latent) if not mla else latent,
-        intermediate_size=_intermediate(config, moe),
+        head_dim=_head_dim(config, mla, hidden, heads),
+        intermediate_size=dense_width(config, moe),
         vocab_size=config.positive("vocab_size"),
         tied_embeddings=config.flag("tie_word_embeddings", "tie_embedding"),
         max_context=_max_context(config),
         layer_groups=layer_groups(config, layers, known=known),
         mla=mla,
         moe=moe,
+        mixer=state.mixer if state else None,
+        gated_attention=config.get("linear_num_value_heads") is not None,
+        positions=config.count("max_position_embeddings") if is_encoder(class_name) else 0,
+        layer_embedding=config.count("hidden_size_per_layer_input"),
+        extra_cache_bytes=index_cache_bytes(config, layers),
         rotary_positions=_rotary_positions(config),
         known=known,
         source=source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -57,6 +58,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 _TEXT_TYPES = {"gemma3": "gemma3_text", "gemma3n": "gemma3n_text", "gemma4": "gemma4_text",
                "llama4": "llama4_text", "qwen3_5": "qwen3_5_text",
                "qwen3_5_moe": "qwen3_5_moe_text"}  # fmt: skip
+# Above these no published model is; a slip of the keyboard would ask for lists of that length.
+_MOST, _MOST_LAYERS = 2**31, 10_000
+_LAYER_COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "num_kv_shared_layers")
 _CLASS_NAME = re.compile(r"^[A-Za-z_][\w.-]{0,99}$", re.ASCII)
 
 
@@ -64,6 +68,13 @@ def one_line(text: str, limit: int = 80) -> str:
     """`text` as a short line of printable characters: it may come from anywhere."""
     plain = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(plain.split())[:limit].strip()
+
+
+def finite(value: object) -> float | None:
+    """`value` as a number; None for what is none, not a number, or infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 class ConfigFile:
@@ -99,8 +110,8 @@ class ConfigFile:
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-                raise UsageError(f"{key} is {value!r}, not a positive integer", where=self.where)
-            return value
+                raise self._wrong(key, value, "not a positive integer")
+            return self._within(key, value)
         if default is None:
             raise UsageError(f"{keys[0]} is missing", where=self.where)
         return default
@@ -112,9 +123,40 @@ class ConfigFile:
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise UsageError(f"{key} is {value!r}, not a count", where=self.where)
-            return value
+                raise self._wrong(key, value, "not a count")
+            return self._within(key, value)
         return 0
+
+    def _wrong(self, key: str, value: object, why: str) -> UsageError:
+        return UsageError(f"{key} is {one_line(repr(value))}, {why}", where=self.where)
+
+    def _within(self, key: str, value: int) -> int:
+        limit = _MOST_LAYERS if key in _LAYER_COUNTS else _MOST
+        if value > limit:
+            raise self._wrong(key, value, f"more than any model has (at most {limit})")
+        return value
+
+    def number(self, key: str) -> float | None:
+        """`key` as a finite number above zero, None when it is missing or null."""
+        value = self.fields.get(key)
+        if value is None:
+            return None
+        found = finite(value)
+        if found is None or found <= 0:
+            raise self._wrong(key, value, "not a number above zero")
+        return found
+
+    def listed(self, key: str, layers: int, words: set[int]) -> list[int]:
+        """`key` as a list with one of `words` for each layer."""
+        value = self.fields.get(key)
+        known = " or ".join(str(word) for word in sorted(words))
+        if (
+            not isinstance(value, list)
+            or len(value) != layers
+            or not all(type(v) is int and v in words for v in value)
+        ):
+            raise UsageError(f"{key} is not a list of {layers} times {known}", where=self.where)
+        return list(value)
 
     def places(self, key: str) -> frozenset[int] | None:
         """`key` as a list of layer numbers, None when it is missing or null."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from infra_gen.errors import UsageError
-from infra_gen.knowledge.hf_fields import ConfigFile
+from infra_gen.knowledge.hf_blocks import block_heads
+from infra_gen.knowledge.hf_fields import ConfigFile, one_line
+from infra_gen.knowledge.hf_indexer import indexed_layers, indexer_params
 from infra_gen.knowledge.hf_states import State, state_of
 from infra_gen.model.llm import LayerGroup
 from infra_gen.model.params import Extras
@@ -58,6 +60,9 @@ def layer_groups(config: ConfigFile, layers: int, *, known: bool) -> tuple[Layer
         shared = 0
     if shared:
         kinds = [*kinds[: layers - shared], *["none"] * shared]
+    uneven = block_heads(config, config.positive("num_attention_heads", "n_head"))
+    if uneven:
+        return _uneven(uneven, layers, config)
     counted = Counter(state.kind if state and kind in _STATES else kind for kind in kinds)
     parallel = counted.pop("both", 0)
     counted["full"] += parallel
@@ -73,7 +78,8 @@ def _group(
 ) -> LayerGroup:
     fields: dict[str, object] = {"kind": kind, "layers": layers}
     if kind == "sliding":
-        fields["window"] = config.positive("sliding_window")
+        fields["window"] = config.positive("sliding_window", "sliding_window_size")
+        fields |= _own_heads(config)
     elif kind == "chunked":
         fields["window"] = config.positive("attention_chunk_size")
     elif kind == "full" and config.model_type == "gemma4_text":
@@ -81,9 +87,37 @@ def _group(
         fields["head_dim"] = config.positive("global_head_dim")
         if config.flag("attention_k_eq_v") and config.get("num_global_key_value_heads"):
             fields["kv_heads"] = config.positive("num_global_key_value_heads")
+            fields["value_projection"] = False
     if state and (kind == state.kind or (kind == "full" and parallel)):
         fields["state_bytes"] = state.bytes
     return LayerGroup.model_validate(fields)
+
+
+def _own_heads(config: ConfigFile) -> dict[str, object]:
+    """Heads of sliding layers where they are not those of the others (MiMo-V2, Step-3.5)."""
+    other = config.get("attention_other_setting")
+    if isinstance(other, dict) and other.get("num_attention_groups") is not None:
+        return {"kv_heads": ConfigFile(other, config.where).positive("num_attention_groups")}
+    if config.get("swa_num_key_value_heads") is None:
+        return {}
+    found: dict[str, object] = {"kv_heads": config.positive("swa_num_key_value_heads")}
+    if config.get("swa_head_dim") is not None:
+        width = config.positive("swa_head_dim")
+        found["head_dim"] = (width + config.positive("swa_v_head_dim", default=width)) // 2
+    return found
+
+
+def _uneven(heads: Counter[int], layers: int, config: ConfigFile) -> tuple[LayerGroup, ...]:
+    """Full attention with as many key and value heads as each layer has."""
+    if sum(heads.values()) != layers:
+        raise UsageError(
+            f"block_configs has {sum(heads.values())} entries, num_hidden_layers is {layers}",
+            where=config.where,
+        )
+    return tuple(
+        LayerGroup(kind="full" if count else "none", layers=heads[count], kv_heads=count or None)
+        for count in sorted(heads, reverse=True)
+    )
 
 
 def _kinds(config: ConfigFile, layers: int, *, known: bool) -> list[str]:
@@ -92,7 +126,7 @@ def _kinds(config: ConfigFile, layers: int, *, known: bool) -> list[str]:
         return found
     if config.model_type == "llama4_text" and config.get("attention_chunk_size") is not None:
         if config.get("no_rope_layers"):
-            return _listed(config, "no_rope_layers", layers, {1: "chunked", 0: "full"})
+            return _worded(config, "no_rope_layers", layers, {1: "chunked", 0: "full"})
         return _every(layers, config.positive("no_rope_layer_interval"), "full", "chunked")
     return _windows(config, layers) if known else ["full"] * layers
 
@@ -100,13 +134,20 @@ def _kinds(config: ConfigFile, layers: int, *, known: bool) -> list[str]:
 def _state_kinds(config: ConfigFile, layers: int) -> list[str] | None:
     """Layers with and without attention, where a rule and not a list tells them apart."""
     kda = config.get("linear_attn_config")
-    if isinstance(kda, dict) and isinstance(kda.get("kda_layers"), list):
-        linear = {place - 1 for place in kda["kda_layers"] if isinstance(place, int)}
-        return ["linear" if place in linear else "full" for place in range(layers)]
+    if isinstance(kda, dict) and kda.get("kda_layers") is not None:
+        counted = ConfigFile(kda, config.where).places("kda_layers") or frozenset()
+        if counted and not 1 <= min(counted) <= max(counted) <= layers:
+            raise UsageError(
+                f"linear_attn_config.kda_layers names layers beyond 1 to {layers}",
+                where=config.where,
+            )
+        return ["linear" if place + 1 in counted else "full" for place in range(layers)]
     if config.model_type == "falcon_h1":
         return ["both"] * layers
     if config.get("attn_type_list") is not None:  # MiniMax: 1 is softmax attention
-        return _listed(config, "attn_type_list", layers, {1: "full"})
+        return _worded(config, "attn_type_list", layers, {1: "full"})
+    if config.get("hybrid_layer_pattern") is not None:  # MiMo-V2
+        return _worded(config, "hybrid_layer_pattern", layers, {1: "sliding", 0: "full"})
     for key in ("attn_layer_indices", "full_attn_idxs"):  # Bamba, LFM2
         places = config.places(key)
         if places is not None:
@@ -144,22 +185,25 @@ def _named_kinds(config: ConfigFile, layers: int) -> list[str] | None:
     if listed is None:
         return None
     key, types = listed
+    if len(types) == layers + config.count("num_nextn_predict_layers"):
+        types = types[:layers]  # the layers that guess tokens ahead are listed too (Step-3.5)
     if len(types) != layers:
         raise UsageError(
             f"{key} has {len(types)} entries, num_hidden_layers is {layers}", where=config.where
         )
     unknown = sorted({str(t) for t in types} - set(_TYPE_KINDS))
     if unknown:
-        raise UsageError(f"{key} has the unknown kind {unknown[0]!r}", where=config.where)
+        raise UsageError(
+            f"{key} has the unknown kind {one_line(unknown[0])!r}",
+            where=config.where,
+            hint=f"known are {', '.join(sorted(_TYPE_KINDS))}; what a layer of another kind keeps "
+            "cannot be sized",
+        )
     return [_TYPE_KINDS[str(name)] for name in types]
 
 
-def _listed(config: ConfigFile, key: str, layers: int, words: dict[int, str]) -> list[str]:
-    listed = config.get(key)
-    if not isinstance(listed, list) or len(listed) != layers or not set(listed) <= set(words):
-        known = " or ".join(str(word) for word in words)
-        raise UsageError(f"{key} is not a list of {layers} times {known}", where=config.where)
-    return [words[value] for value in listed]
+def _worded(config: ConfigFile, key: str, layers: int, words: dict[int, str]) -> list[str]:
+    return [words[value] for value in config.listed(key, layers, set(words))]
 
 
 def _every(layers: int, interval: int, last: str, others: str) -> list[str]:
@@ -167,11 +211,10 @@ def _every(layers: int, interval: int, last: str, others: str) -> list[str]:
 
 
 def _windows(config: ConfigFile, layers: int) -> list[str]:
-    window = config.get("sliding_window")
-    if not isinstance(window, int):
+    if not config.count("sliding_window"):
         return ["full"] * layers
-    pattern = config.get("sliding_window_pattern", "_sliding_window_pattern")
-    if isinstance(pattern, int) and pattern > 1:
+    pattern = config.count("sliding_window_pattern", "_sliding_window_pattern")
+    if pattern > 1:
         return _every(layers, pattern, "full", "sliding")
     if not config.fields.get("use_sliding_window", True):
         return ["full"] * layers
@@ -184,20 +227,5 @@ def extras(config: ConfigFile, groups: tuple[LayerGroup, ...]) -> Extras:
     """Parameters that the fields of an Architecture do not show."""
     state = state_of(config)
     layers = sum(group.layers for group in groups)
-    per_layer = config.count("hidden_size_per_layer_input")
-    embedding = config.count("vocab_size_per_layer_input") * layers * per_layer
-    if is_encoder(config.classes()[0]):
-        embedding += config.count("max_position_embeddings") * config.positive(
-            "hidden_size", "n_embd"
-        )
-    gate = 0
-    if config.get("linear_num_value_heads") is not None:  # the output gate doubles the queries
-        attention = sum(group.layers for group in groups if group.kind == "full")
-        width = config.positive("head_dim", default=1) * config.positive("num_attention_heads")
-        gate = attention * width * config.positive("hidden_size")
-    return Extras(
-        mixer=state.params if state else None,
-        attention=gate,
-        embedding=embedding,
-        expert_width=config.get("moe_latent_size"),
-    )
+    mixer = state.params if state and state.mixer is None else None
+    return Extras(mixer=mixer, attention=indexer_params(config) * indexed_layers(config, layers))

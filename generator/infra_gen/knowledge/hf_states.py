@@ -14,18 +14,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from infra_gen.errors import UsageError
 from infra_gen.knowledge.hf_fields import ConfigFile
+from infra_gen.model.llm import GatedDelta, KimiDelta, Mamba2, Mixer, ShortConvolution
 
 _ELEMENT = 4  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One linear or mamba layer: kind, bytes a sequence, parameters of what replaces attention."""
+    """One linear or mamba layer: kind, bytes a sequence, parameters of what replaces attention.
+
+    `mixer` is its shape where there is a record for it; `params` then follow from that.
+    """
 
     kind: str
     bytes: int
-    params: int
+    params: int = 0
+    mixer: Mixer | None = None
 
 
 def state_of(config: ConfigFile) -> State | None:
@@ -45,7 +51,6 @@ def state_of(config: ConfigFile) -> State | None:
 
 def _gated_delta_net(config: ConfigFile) -> State:
     # Qwen3-Next and Qwen3.5 (qwen3_next.py).
-    hidden = config.positive("hidden_size")
     key_dim = config.positive("linear_num_key_heads") * config.positive("linear_key_head_dim")
     heads = config.positive("linear_num_value_heads")
     value_dim = heads * config.positive("linear_value_head_dim")
@@ -53,8 +58,15 @@ def _gated_delta_net(config: ConfigFile) -> State:
     channels = 2 * key_dim + value_dim
     matrix = value_dim * config.positive("linear_key_head_dim")
     size = ((kernel - 1) * channels + matrix) * _ELEMENT
-    params = hidden * (channels + value_dim + 2 * heads) + kernel * channels + value_dim * hidden
-    return State("linear", size, params)
+    mixer = GatedDelta(
+        kind="gated-delta",
+        key_heads=config.positive("linear_num_key_heads"),
+        value_heads=heads,
+        key_dim=config.positive("linear_key_head_dim"),
+        value_dim=config.positive("linear_value_head_dim"),
+        kernel=kernel,
+    )
+    return State("linear", size, mixer=mixer)
 
 
 def _kimi_delta(config: ConfigFile) -> State:
@@ -62,10 +74,9 @@ def _kimi_delta(config: ConfigFile) -> State:
     fields = ConfigFile(config.get("linear_attn_config"), config.where)
     heads, width = fields.positive("num_heads"), fields.positive("head_dim")
     kernel = fields.positive("short_conv_kernel_size", default=4)
-    hidden, inner = config.positive("hidden_size"), heads * width
-    size = ((kernel - 1) * 3 * inner + heads * width * width) * _ELEMENT
-    params = 4 * hidden * inner + 2 * (hidden * width + width * inner) + hidden * heads
-    return State("linear", size, params + 3 * inner * kernel)
+    size = ((kernel - 1) * 3 * heads * width + heads * width * width) * _ELEMENT
+    mixer = KimiDelta(kind="kimi-delta", heads=heads, head_dim=width, kernel=kernel)
+    return State("linear", size, mixer=mixer)
 
 
 def _short_convolution(config: ConfigFile) -> State:
@@ -74,7 +85,10 @@ def _short_convolution(config: ConfigFile) -> State:
     channels = config.positive("conv_dim", default=hidden)
     kernel = config.positive("conv_L_cache")
     size = (kernel - 1) * channels * _ELEMENT
-    return State("mamba", size, 3 * hidden * channels + channels * (kernel + hidden))
+    if channels != hidden:
+        return State("mamba", size, 3 * hidden * channels + channels * (kernel + hidden))
+    mixer = ShortConvolution(kind="short-convolution", kernel=kernel)
+    return State("mamba", size, mixer=mixer)
 
 
 def _mamba2(config: ConfigFile) -> State:
@@ -83,17 +97,27 @@ def _mamba2(config: ConfigFile) -> State:
     heads = config.positive("mamba_num_heads", "mamba_n_heads")
     expand = config.positive("mamba_expand", "expand", default=2)
     written = config.get("mamba_head_dim", "mamba_d_head")
-    inner = config.get("mamba_d_ssm")
-    if not isinstance(inner, int):
-        inner = heads * written if isinstance(written, int) else expand * hidden
+    if written is not None and written != "auto":
+        written = config.positive("mamba_head_dim", "mamba_d_head")
+    inner = config.count("mamba_d_ssm") or (
+        heads * written if isinstance(written, int) else expand * hidden
+    )
     head = written if isinstance(written, int) else inner // heads
     size = config.positive("ssm_state_size", "mamba_d_state")
     groups = config.positive("mamba_n_groups", "n_groups", default=1)
     kernel = config.positive("mamba_d_conv", "conv_kernel", default=4)
     channels = inner + 2 * groups * size
     kept = ((kernel - 1) * channels + heads * head * size) * _ELEMENT
-    params = hidden * (inner + channels + heads) + channels * (kernel + 1) + inner * (hidden + 1)
-    return State("mamba", kept, params + 3 * heads)
+    if inner != heads * head:
+        raise UsageError(
+            f"mamba_d_ssm or mamba_expand give {inner} channels, {heads} heads of {head} are "
+            f"{heads * head}",
+            where=config.where,
+        )
+    mixer = Mamba2(
+        kind="mamba2", heads=heads, head_dim=head, state=size, groups=groups, kernel=kernel
+    )
+    return State("mamba", kept, mixer=mixer)
 
 
 def _mamba1(config: ConfigFile) -> State:
@@ -102,7 +126,7 @@ def _mamba1(config: ConfigFile) -> State:
     inner = config.positive("mamba_expand", default=2) * hidden
     size, kernel = config.positive("mamba_d_state"), config.positive("mamba_d_conv", default=4)
     rank = config.get("mamba_dt_rank")
-    rank = rank if isinstance(rank, int) else math.ceil(hidden / 16)
+    rank = math.ceil(hidden / 16) if rank in (None, "auto") else config.positive("mamba_dt_rank")
     kept = inner * (kernel - 1 + size) * _ELEMENT
     params = 3 * hidden * inner + inner * (kernel + 3 + size + 2 * rank + 2 * size)
     return State("mamba", kept, params)

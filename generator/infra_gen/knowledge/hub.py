@@ -34,11 +34,15 @@ _UNDATED = date(1970, 1, 1)
 _ALTERNATIVE = "download its config.json into a folder and name that folder"
 
 
+class HubUnreadError(UsageError):
+    """The Hub did not show the repository: no library, no network, no token, no answer in time."""
+
+
 def _library() -> ModuleType:
     try:
         import huggingface_hub.constants  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
     except ImportError as error:
-        raise UsageError(
+        raise HubUnreadError(
             "reading a model from Hugging Face needs the huggingface_hub package",
             hint=f"pip install 'infra-gen[hub]', or {_ALTERNATIVE}",
         ) from error
@@ -82,7 +86,7 @@ def _explained(error: BaseException, hf_id: str) -> UsageError | None:
     if "GatedRepoError" in names or (
         status in (401, 403) and "RepositoryNotFoundError" not in names
     ):
-        return UsageError(
+        return HubUnreadError(
             "the model is gated: its files need a token", where=hf_id,
             hint=f"accept its licence at {page}, set HF_TOKEN, and try again",
         )  # fmt: skip
@@ -94,26 +98,26 @@ def _explained(error: BaseException, hf_id: str) -> UsageError | None:
             hint=f"check the spelling at {page}; for a private one set HF_TOKEN",
         )  # fmt: skip
     if status == 429:
-        return UsageError(
+        return HubUnreadError(
             "the Hub answers that there were too many requests", where=hf_id,
             hint="try again in some minutes; HF_TOKEN raises the limit",
         )  # fmt: skip
     if status is not None:
-        return UsageError(
+        return HubUnreadError(
             f"the Hub answers {status}", where=hf_id, hint=f"try again later, or {_ALTERNATIVE}"
         )
     if names & {"OfflineModeIsEnabled"}:
-        return UsageError(
+        return HubUnreadError(
             "HF_HUB_OFFLINE is set and the model is not in the cache", where=hf_id,
             hint=f"unset it, or {_ALTERNATIVE}",
         )  # fmt: skip
     if names & {"TimeoutException", "Timeout", "TimeoutError"}:
-        return UsageError(
+        return HubUnreadError(
             f"the Hub does not answer within {TIMEOUT_S:.0f} s", where=hf_id,
             hint=f"try again, or {_ALTERNATIVE}",
         )  # fmt: skip
     if names & {"TransportError", "ConnectionError", "LocalEntryNotFoundError", "SSLError"}:
-        return UsageError(
+        return HubUnreadError(
             "the Hub cannot be reached", where=hf_id,
             hint=f"check the network, or {_ALTERNATIVE}",
         )  # fmt: skip
@@ -209,7 +213,7 @@ def _cached(library: ModuleType, hf_id: str, revision: str | None) -> Repository
     """The repository as far as the cache has it."""
     path = library.try_to_load_from_cache(hf_id, CONFIG_FILE, revision=revision)
     if not isinstance(path, str):
-        raise UsageError(
+        raise HubUnreadError(
             "HF_HUB_OFFLINE is set and the model is not in the cache", where=hf_id,
             hint=f"unset it, or {_ALTERNATIVE}",
         )  # fmt: skip

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge import store
+from infra_gen.knowledge.hardware_words import spoken
 from infra_gen.model.hardware import (
     USUAL_ACCELERATOR,
     DevicePreset,
     InstancePreset,
     MemoryOption,
 )
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.model.sourced import Sourced
 
 _PREFIX = re.compile(r"^(\d+)\s*x\s*(?=[a-z])", re.IGNORECASE)
@@ -52,6 +53,19 @@ def split_count(text: str) -> Asked:
 
 def _value(sourced: Sourced[float] | None) -> float | None:
     return sourced.value if sourced else None
+
+
+def _understood(text: str) -> tuple[Asked, DevicePreset, int | None]:
+    """The count, the preset and the memory size that `text` names, in short words or in a sentence."""
+    try:
+        asked = split_count(text)
+        return asked, *_pick_preset(asked, text)
+    except UsageError:
+        word = spoken(text)
+        if word is None:
+            raise
+    asked = split_count(word)
+    return asked, *_pick_preset(asked, text)
 
 
 def _pick_preset(asked: Asked, text: str) -> tuple[DevicePreset, int | None]:
@@ -130,8 +144,7 @@ def resolve_machine(text: str, *, measured: bool = False) -> Machine:
     instance = store.canonical("instances", text.strip())
     if instance:
         return _instance_machine(store.load("instances", instance, InstancePreset))
-    asked = split_count(text)
-    preset, named = _pick_preset(asked, text)
+    asked, preset, named = _understood(text)
     if not measured:
         _check_count(preset, asked.count, text)
     return _machine(preset, _pick_memory(preset, named), named, asked.count)
@@ -197,6 +210,7 @@ def _machine(
         bandwidth_gb_s=bandwidth or _value(preset.bandwidth_gb_s) or 0.0,
         fp16_tflops=tflops or _value(preset.fp16_tflops),
         fp8_tflops=_value(preset.fp8_tflops),
+        int8_tops=_value(preset.int8_tops),
         compute_capability=preset.compute_capability,
         gfx=preset.gfx,
         cpu_cores=(option and option.cpu_cores) or preset.cpu_cores,

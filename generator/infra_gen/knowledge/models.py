@@ -23,7 +23,9 @@ from infra_gen.knowledge.hf_config import (
     read_model,
     read_pooling,
 )
-from infra_gen.knowledge.hub import HUB_ID, read_hub
+from infra_gen.knowledge.hub import HUB_ID, HubUnreadError, read_hub
+from infra_gen.knowledge.repositories import find_by_name, find_repository
+from infra_gen.knowledge.safetensors_files import weight_bytes
 from infra_gen.model.facts import ModelFacts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.sourced import Sourced
@@ -33,7 +35,6 @@ from infra_gen.model.sourced import Sourced
 _UNDATED = date(1970, 1, 1)
 MODEL_FILE = ".infra-gen/model.json"  # beside the lock: see document_of
 _LARGEST_DOCUMENT = 2**20
-_SHARD = re.compile(r"-\d{5}-of-(\d{5})\.safetensors$")
 
 
 def resolve_model(text: str, base: Path, revision: str | None = None) -> ModelFacts:
@@ -48,11 +49,17 @@ def resolve_model(text: str, base: Path, revision: str | None = None) -> ModelFa
         return _from_gguf(place, text)
     if text.startswith(("/", "./", "../", "~")) or (place / "config.json").is_file():
         return _from_folder(place, text)
-    found = store.canonical("models", text) or _by_hf_id(text)
+    found = store.canonical("models", text)
     if found:
         return ModelFacts(store.load("models", found, ModelPreset))
+    listed = find_repository(text)
+    if listed:
+        return listed
     if HUB_ID.match(text) and not place.is_dir():
         return _from_hub(text, revision)
+    by_name = find_by_name(text)
+    if by_name:
+        return by_name
     raise UsageError(
         f"unknown model {text!r}",
         hint=_close(text) + " A folder with config.json, a .gguf file and owner/name work too.",
@@ -70,21 +77,22 @@ def _from_hub(text: str, revision: str | None) -> ModelFacts:
 
     try:
         return ModelFacts(read_hub(text, taken, revision), hub=True)
+    except HubUnreadError as error:
+        by_name = find_by_name(text)
+        if by_name:
+            return by_name
+        raise _with_close(error, text) from error
     except UsageError as error:
-        hint, close = error.hint, _close(text)
-        # Where the repository itself was read, the name is no typo of a preset's.
-        if error.where in (None, text) and close.startswith("did you mean"):
-            hint = f"{hint}; {close}" if hint else close
-        raise UsageError(error.message, where=error.where or text, hint=hint) from error
+        raise _with_close(error, text) from error
 
 
-def _by_hf_id(text: str) -> str | None:
-    wanted = text.lower()
-    for name, document in store.index()["models"].items():
-        repos = [document["hf_id"], *(c["repo"] for c in document.get("checkpoints", ()))]
-        if wanted in (repo.lower() for repo in repos):
-            return str(name)
-    return None
+def _with_close(error: UsageError, text: str) -> UsageError:
+    """The error, with presets of a close name where the repository was not read."""
+    hint, close = error.hint, _close(text)
+    # Where the repository itself was read, the name is no typo of a preset's.
+    if error.where in (None, text) and close.startswith("did you mean"):
+        hint = f"{hint}; {close}" if hint else close
+    return UsageError(error.message, where=error.where or text, hint=hint)
 
 
 def _named(text: str) -> str:
@@ -105,22 +113,6 @@ def _from_gguf(path: Path, text: str) -> ModelFacts:
     )
 
 
-def _weight_bytes(folder: Path) -> int | None:
-    """The shards an engine reads; `consolidated` files are a second copy of the same weights."""
-    shards = [
-        path
-        for path in sorted(folder.glob("*.safetensors"))
-        if not path.name.startswith(("consolidated", "adapter_"))
-    ]
-    counts = {int(match[1]) for path in shards if (match := _SHARD.search(path.name))}
-    if len(counts) == 1 and (wanted := counts.pop()) > len(shards):
-        raise UsageError(
-            f"{len(shards)} of {wanted} weight files are here", where=str(folder),
-            hint="fetch the rest, or leave config.json alone to plan without weights",
-        )  # fmt: skip
-    return sum(path.stat().st_size for path in shards) or None
-
-
 def _from_folder(folder: Path, text: str) -> ModelFacts:
     """`text` is how the spec names it."""
     config = folder / "config.json"
@@ -139,7 +131,7 @@ def _from_folder(folder: Path, text: str) -> ModelFacts:
         preset=_dressed(model, folder),
         folder=_named(text),
         folder_quantization=model.quantization,
-        folder_bytes=_weight_bytes(folder),
+        folder_bytes=weight_bytes(folder),
     )
 
 

@@ -12,7 +12,7 @@ from infra_gen.errors import UsageError
 from infra_gen.knowledge import store
 from infra_gen.knowledge.machines import resolve_machine, with_memory
 from infra_gen.model.hardware import USUAL_ACCELERATOR
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.model.profile import InlineDevice, Profile
 from infra_gen.model.spec import HardwareNodes, Spec, is_file_word
 
@@ -35,9 +35,14 @@ def machine_of(spec: Spec, base: Path, pinned: str | None = None) -> Machine:
     else:
         word = asked.nodes.each if isinstance(asked, HardwareNodes) else asked
         machine = _as_locked(from_word(word, base), pinned, base)
-    share = spec.gpu_fraction or 1.0
+    return replace(shared(machine, spec.gpu_fraction), nodes=nodes)
+
+
+def shared(machine: Machine, fraction: float | None) -> Machine:
+    """The machine of which a deployment may take that share of each device; null: all of it."""
+    share = fraction or 1.0
     usable = min(machine.usable_gib, machine.visible_gib * share)
-    return replace(machine, nodes=nodes, share=share, usable_gib=usable)
+    return replace(machine, share=share, usable_gib=usable)
 
 
 def _as_locked(asked: Machine, pinned: str | None, base: Path) -> Machine:
@@ -85,6 +90,7 @@ def from_profile(profile: Profile, where: str) -> Machine:
         machine,
         host_memory_gib=host.memory_gib or machine.host_memory_gib,
         cpu_cores=host.cpu_cores or machine.cpu_cores,
+        numa_nodes=host.numa_nodes,
         vector_extensions=host.vector_extensions or machine.vector_extensions,
     )
 

@@ -55,6 +55,8 @@ def resolved_of(plan: Plan) -> Resolved:
         max_num_batched_tokens=limits.max_num_batched_tokens,
         memory_fraction=limits.memory_fraction,
         kv_cache_dtype=limits.kv_cache_dtype,
+        gpu_layers=limits.placement.gpu_layers,
+        cpu_moe_layers=limits.placement.cpu_moe_layers,
     )
 
 

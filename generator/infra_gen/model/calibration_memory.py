@@ -40,6 +40,18 @@ class SecondRunner(Record):
     source: str
 
 
+class ExpertTile(Record):
+    """Rows and columns that kernels for MXFP4 experts take at a time.
+
+    From that compute capability on; null for devices that have none.
+    """
+
+    min_capability: float | None
+    hidden: int
+    width: int
+    source: str
+
+
 class BatchRow(Record):
     """Defaults for devices of at least that memory, except those whose id begins as named."""
 
@@ -66,7 +78,10 @@ class LogitBytes(Record):
 
 
 class OutsideTorch(Record):
-    """GiB that the process holds outside PyTorch: one device, two, more, unified memory."""
+    """GiB that the process holds outside PyTorch, by the devices of one copy.
+
+    One; two, or more without a switch that adds up; more with one; devices of unified memory.
+    """
 
     single: Sourced[float]
     pair: Sourced[float]
@@ -100,15 +115,21 @@ class VllmMemory(Record):
     kept_workspace_since: Sourced[str]
     hybrid_pool_since: Sourced[str]
     hybrid_prefix_cache_since: Sourced[str]
+    tower_skipped_since: Sourced[str]
+    states_for_all_since: Sourced[str]
+    expert_adapters_since: Sourced[str]
     near_layer_counts: tuple[Number, ...]
     latent_tokens: tuple[Number, ...]
+    expert_chunk_tokens: tuple[Number, ...]
+    mxfp4_tiles: tuple[ExpertTile, ...]
     float32_state: Sourced[tuple[str, ...]]
     logit_bytes: LogitBytes
     sampler_rows: Sourced[int]
     matmul_workspace_mib: Sourced[int]
     outside_torch_gib: OutsideTorch
     context_outside_since: Sourced[str]
-    driver_context_gib: Sourced[float]
+    stored_cache_dtype_since: Sourced[str]
+    driver_context_share: Sourced[float]
     graphs: GraphSizes
 
 
@@ -133,3 +154,13 @@ def reached(since: Sourced[str], version: str | None) -> bool:
     if since.value is None:
         return False
     return version is None or version_key(version) >= version_key(since.value)
+
+
+def tile_for(tiles: tuple[ExpertTile, ...], capability: str | None) -> ExpertTile:
+    """The tiles for a device of that compute capability."""
+    if capability is None:
+        return next(tile for tile in tiles if tile.min_capability is None)
+    reached = [
+        t for t in tiles if t.min_capability is not None and t.min_capability <= float(capability)
+    ]
+    return max(reached, key=lambda tile: tile.min_capability or 0.0)

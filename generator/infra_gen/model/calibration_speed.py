@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.model.sourced import Record, Sourced
 
 ANY = "any"
@@ -53,9 +53,10 @@ class Times(_Row):
     """What a step costs beside its matrices. Microseconds, and shares of hardware limits.
 
     `step_us` once, `layer_us` per layer, `expert_layer_us` more per layer with experts,
-    `state_layer_us` more per layer with a recurrent state, `sequence_us` per request. `launch_us`: the
-    CPU needs that long to launch a layer where no graph was captured. `cache` is the share of
-    bandwidth that attention reads keys and values with, `attention` that of compute in prefill.
+    `state_layer_us` more per layer with a recurrent state, `sequence_us` per request, and
+    `stream_us` more per request where a server streams the answers. `launch_us`: the CPU needs
+    that long to launch a layer where no graph was captured. `cache` is the share of bandwidth that
+    attention reads keys and values with, `attention` that of compute in prefill.
     `link_us` and `link_share`: one all-reduce between devices. `read_gb_s` is the most that kernels
     read from any memory of this kind of device, null where only bandwidth bounds them.
     """
@@ -66,6 +67,7 @@ class Times(_Row):
     expert_layer_us: float = Field(ge=0)
     state_layer_us: float = Field(ge=0)
     sequence_us: float = Field(ge=0)
+    stream_us: float = Field(default=0.0, ge=0)
     launch_us: float = Field(ge=0)
     cache: float = Field(gt=0, le=1)
     attention: float = Field(gt=0, le=1)
@@ -84,6 +86,9 @@ class EngineSpeed(Record):
         description="exponent of the norm that joins bytes and compute: 1 adds them, infinity is "
         "the larger of both"
     )
+    expert_sharpness: Sourced[float] = Field(
+        description="the same for experts: some get many tokens, others few, so it is softer"
+    )
     coverage: Sourced[float] = Field(
         description="tokens choose experts as tokens ** coverage independent ones would"
     )
@@ -93,6 +98,15 @@ class EngineSpeed(Record):
     )
     graph_tokens: Sourced[int] = Field(
         description="a step of more tokens than this has no captured graph; 0: none has one"
+    )
+    relay_us: Sourced[float] = Field(
+        description="latency of an exchange among devices that reach each other through the host"
+    )
+    acceptance: Sourced[float] = Field(
+        description="share of tokens guessed ahead that turn out right"
+    )
+    acceptance_spread: Sourced[float] = Field(
+        description="how far that share may be off, for another draft or text"
     )
     measured: tuple[str, ...] = Field(
         default=(), description="versions among the measurements, as beginnings: 0.25. or b28"
@@ -117,15 +131,20 @@ class Rates:
     expert_layer_us: float
     state_layer_us: float
     sequence_us: float
+    stream_us: float
     launch_us: float
     link_us: float
     link_share: float
     read_gb_s: float | None
     sharpness: float
+    expert_sharpness: float
     coverage: float
     arrival_ms: float
     burst: float
     graph_tokens: float
+    relay_us: float
+    acceptance: float
+    acceptance_spread: float
     band: float
     measured: bool
     experts_measured: bool = False
@@ -133,7 +152,17 @@ class Rates:
 
 _KERNEL_FIELDS = ("weights", "experts", "matrices", "expert_matrices", "band")
 _TIME_FIELDS = tuple(f.name for f in fields(Rates) if f.name in Times.model_fields)
-_COMMON_FIELDS = ("sharpness", "coverage", "arrival_ms", "burst", "graph_tokens")
+_COMMON_FIELDS = (
+    "sharpness",
+    "expert_sharpness",
+    "coverage",
+    "arrival_ms",
+    "burst",
+    "graph_tokens",
+    "relay_us",
+    "acceptance",
+    "acceptance_spread",
+)
 
 
 def names_of(machine: Machine) -> tuple[str, ...]:
@@ -181,14 +210,26 @@ def rates(found: EngineSpeed, order: tuple[str, ...], precision: str) -> Rates |
     return Rates(**numbers, measured=measured, experts_measured=with_experts)
 
 
+def tokens_a_step(guesses: int, acceptance: float) -> float:
+    """Tokens that a sequence gets in a step: its own, and guesses up to the first wrong one."""
+    return float(sum(acceptance**guess for guess in range(guesses + 1)))
+
+
 def band_of(
-    found: EngineSpeed, numbers: Rates, version: str | None, *, experts: bool = False
+    found: EngineSpeed,
+    numbers: Rates,
+    version: str | None,
+    *,
+    experts: bool = False,
+    guesses: int = 0,
 ) -> float:
-    """Relative error to state: the fit's, wider for what was not measured."""
+    """Relative error to state: the fit's, wider for what was not measured and what is guessed."""
     known = version is not None and version.startswith(found.measured)
     fitted = numbers.experts_measured if experts else numbers.measured
     factor = 1.0 if known and fitted else found.unmeasured.value or 1.0
-    return min(1.0, numbers.band * factor)
+    likely = tokens_a_step(guesses, numbers.acceptance)
+    fewest = tokens_a_step(guesses, max(0.0, numbers.acceptance - numbers.acceptance_spread))
+    return min(1.0, numbers.band * factor + (likely / fewest - 1))
 
 
 SpeedTables = tuple[EngineSpeed, ...]

@@ -9,7 +9,7 @@ from infra_gen.errors import UsageError
 from infra_gen.model.engine_facts import EngineFacts, ImageFacts, NativeFacts
 from infra_gen.model.engine_table import Table
 from infra_gen.model.hardware import Accelerator
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.model.stack import Image, NativeInstall
 from infra_gen.model.target import Runtime
 

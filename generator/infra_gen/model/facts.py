@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import ModelPreset
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.model.target import TargetKind
 from infra_gen.model.workload import Workload
 
@@ -20,7 +20,10 @@ class ModelFacts:
     `folder` and what follows it: a local folder with config.json. `file`: a GGUF file on this host
     as the spec names it (of several parts the first), `file_names` its parts in order without
     their folder, `file_bytes` the sum of its tensors, `file_quantization` llama.cpp's name. `hub`:
-    read from the Hugging Face Hub, where `preset.checkpoints` pin the commit.
+    read from the Hugging Face Hub, where `preset.checkpoints` pin the commit. `repo`: a repository
+    that a preset lists or that is named like a preset, where that name and not the preset's was
+    asked for; `preset.checkpoints` are then its own. `guessed`: why its shapes are believed to be
+    the preset's, where only its name says so.
     """
 
     preset: ModelPreset
@@ -32,11 +35,14 @@ class ModelFacts:
     file_bytes: int | None = None
     file_quantization: str | None = None
     hub: bool = False
+    repo: str | None = None
+    guessed: str | None = None
 
     @property
     def reference(self) -> str:
         """What spec and lock write to mean this model."""
-        return self.file or self.folder or (self.preset.hf_id if self.hub else self.preset.id)
+        named = self.file or self.folder or self.repo
+        return named or (self.preset.hf_id if self.hub else self.preset.id)
 
     @property
     def file_folder(self) -> str | None:
@@ -48,7 +54,7 @@ class ModelFacts:
     @property
     def is_preset(self) -> bool:
         """Whether the presets hold all of it: nothing else has to be kept for a later check."""
-        return not (self.folder or self.file or self.hub)
+        return not (self.folder or self.file or self.hub or self.guessed)
 
 
 @dataclass(frozen=True, slots=True)

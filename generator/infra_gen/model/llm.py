@@ -28,13 +28,17 @@ class Mla(Record):
 
 
 class Moe(Record):
-    """Mixture of experts; `dense_layers` is how many layers keep a plain MLP."""
+    """Mixture of experts; `dense_layers` is how many layers keep a plain MLP.
+
+    `input_size` is what experts read where it is narrower than the model, behind a projection.
+    """
 
     experts: int = Field(gt=0)
     experts_per_token: int = Field(gt=0)
     shared_experts: int = 0
     intermediate_size: int = Field(gt=0)
     shared_intermediate_size: int | None = None
+    input_size: int | None = Field(default=None, gt=0)
     dense_layers: int = 0
 
 
@@ -46,6 +50,15 @@ class GatedDelta(Record):
     value_heads: int = Field(gt=0)
     key_dim: int = Field(gt=0, description="elements of one key head")
     value_dim: int = Field(gt=0, description="elements of one value head")
+    kernel: int = Field(default=4, gt=1)
+
+
+class KimiDelta(Record):
+    """A linear layer of Kimi-Linear: delta attention with short convolutions and low-rank gates."""
+
+    kind: Literal["kimi-delta"]
+    heads: int = Field(gt=0)
+    head_dim: int = Field(gt=0)
     kernel: int = Field(default=4, gt=1)
 
 
@@ -67,7 +80,7 @@ class ShortConvolution(Record):
     kernel: int = Field(gt=1)
 
 
-Mixer = Annotated[GatedDelta | Mamba2 | ShortConvolution, Field(discriminator="kind")]
+Mixer = Annotated[GatedDelta | KimiDelta | Mamba2 | ShortConvolution, Field(discriminator="kind")]
 
 
 class LayerGroup(Record):
@@ -149,6 +162,22 @@ class Architecture(Record):
         return self
 
 
+class Layout(Record):
+    """What a checkpoint's own configuration says beyond the name of its quantization.
+
+    Bits of a weight, on average: `attention_bits` of attention and of what stands for it in other
+    layers, `shared_bits` of experts that every token passes, `head_bits` of the output head; None
+    where they are what the quantization makes them.
+    """
+
+    attention_bits: float | None = Field(default=None, gt=0, le=32)
+    shared_bits: float | None = Field(default=None, gt=0, le=32)
+    head_bits: float | None = Field(default=None, gt=0, le=32)
+    source: str
+    checked: date
+    note: str | None = None
+
+
 class Checkpoint(Record):
     """One published set of weights. `bytes` is the sum of its weight files."""
 
@@ -157,9 +186,31 @@ class Checkpoint(Record):
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     files: tuple[str, ...] = Field(default=(), description="GGUF: the files of this type, in order")
     bytes: Sourced[int]
+    cache_dtype: Sourced[str] | None = Field(
+        default=None,
+        description="type of the KV cache that its quantization config asks for, such as fp8",
+    )
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     official: bool = Field(description="published by the model's makers")
+    layout: Layout | None = None
+    source: str
+    checked: date
+    note: str | None = None
+
+
+class Sibling(Record):
+    """Other published weights of the same shapes: a base model, a later release, a fine-tune.
+
+    `repo` itself holds them in the preset's own `dtype` unless `checkpoints` names it with another
+    quantization. What is known of the preset's weights alone (licence, sizes of files) is not said
+    of these.
+    """
+
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    checkpoints: tuple[Checkpoint, ...] = Field(
+        default=(), description="its repositories where their sizes or quantizations are known"
+    )
     source: str
     checked: date
     note: str | None = None
@@ -222,6 +273,7 @@ class ModelPreset(Record):
     dtype: Literal["bf16", "fp16", "fp8-block", "mxfp4"] = "bf16"
     architecture: Architecture
     checkpoints: tuple[Checkpoint, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
     vllm_parsers: Parsers | None = None
     llama_cpp_min_build: Sourced[int] | None = None
     notes: tuple[str, ...] = ()

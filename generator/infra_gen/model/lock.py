@@ -40,6 +40,8 @@ class Resolved(Record):
     max_num_batched_tokens: int = Field(gt=0)
     memory_fraction: float | None = Field(default=None, gt=0, le=1)
     kv_cache_dtype: str
+    gpu_layers: int | None = Field(default=None, ge=0)
+    cpu_moe_layers: int = Field(default=0, ge=0)
 
 
 class LockedImage(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra_gen.model.llm import Architecture, GatedDelta, LayerGroup, Mamba2, Mixer
+from infra_gen.model.llm import Architecture, GatedDelta, KimiDelta, LayerGroup, Mamba2, Mixer
 
 # Classes by the start of their name. These have two matrices in an MLP, not three (no gate):
 _UNGATED = ("Bert", "Roberta", "XLMRoberta", "NemotronH")
@@ -26,6 +26,11 @@ def mixer_params(mixer: Mixer, hidden: int) -> int:
         inputs = hidden * (channels + value + 2 * mixer.value_heads)
         small = 2 * mixer.value_heads + mixer.value_dim  # decay, step and the norm of one head
         return inputs + mixer.kernel * channels + small + value * hidden
+    if isinstance(mixer, KimiDelta):
+        inner = mixer.heads * mixer.head_dim
+        gates = 2 * mixer.head_dim * (hidden + inner) + hidden * mixer.heads
+        small = mixer.heads + inner + mixer.head_dim  # decay, step, and the norm of one head
+        return 4 * hidden * inner + gates + 3 * inner * mixer.kernel + small
     if isinstance(mixer, Mamba2):
         inner = mixer.heads * mixer.head_dim
         channels = inner + 2 * mixer.groups * mixer.state
@@ -39,15 +44,12 @@ def mixer_params(mixer: Mixer, hidden: int) -> int:
 class Extras:
     """What config.json says beyond the fields of Architecture.
 
-    `mixer`: parameters of what stands for attention in one linear or mamba layer. `attention` and
-    `embedding`: further parameters of the whole model. `expert_width`: what experts read where it
-    is not the hidden size.
+    `mixer`: parameters of what stands for attention in one linear or mamba layer. `attention`:
+    further parameters of the whole model's attention.
     """
 
     mixer: int | None = None
     attention: int = 0
-    embedding: int = 0
-    expert_width: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def _mlp_layers(arch: Architecture) -> int:
     return sum(group.layers for group in arch.layer_groups if group.kind == "none")
 
 
-def _mlp_params(arch: Architecture, extras: Extras) -> tuple[int, int]:
+def _mlp_params(arch: Architecture) -> tuple[int, int]:
     """All MLP parameters and those active for one token."""
     hidden = arch.hidden_size
     matrices = 2 if ungated(arch) else 3
@@ -155,11 +157,11 @@ def _mlp_params(arch: Architecture, extras: Extras) -> tuple[int, int]:
     if not arch.moe:
         return layers * dense, layers * dense
     moe = arch.moe
-    expert = matrices * (extras.expert_width or hidden) * moe.intermediate_size
+    expert = matrices * (moe.input_size or hidden) * moe.intermediate_size
     width = moe.shared_intermediate_size or moe.shared_experts * moe.intermediate_size
     common = matrices * hidden * width + hidden * moe.experts  # shared experts and the router
-    if extras.expert_width:
-        common += 2 * hidden * extras.expert_width
+    if moe.input_size:
+        common += 2 * hidden * moe.input_size  # down to what experts read, and up again
     moe_layers = max(0, layers - moe.dense_layers)
     plain = min(moe.dense_layers, layers) * dense
     total = moe_layers * (moe.experts * expert + common) + plain
@@ -169,18 +171,17 @@ def _mlp_params(arch: Architecture, extras: Extras) -> tuple[int, int]:
 def count_params(arch: Architecture, extras: Extras | None = None) -> ParamCount:
     """Parameters from the architecture alone; biases and vision towers are not counted.
 
-    `extras` is for an architecture read from a config.json, which holds no `mixer` and none of the
-    switches beside it; a preset's holds them. With neither, models with linear or mamba layers get
-    a lower bound.
+    `extras` is for an architecture read from a config.json with a mixer that has no record here.
+    With neither, models with linear or mamba layers get a lower bound.
     """
     more = extras or Extras()
     embedding = arch.vocab_size * arch.hidden_size
     looked_up = arch.positions * arch.hidden_size
     looked_up += arch.layers * arch.layer_embedding * arch.vocab_size
-    mlp, mlp_active = _mlp_params(arch, more)
+    mlp, mlp_active = _mlp_params(arch)
     encoder = all(group.kind == "none" for group in arch.layer_groups)
     return ParamCount(
-        embedding=embedding + looked_up + more.embedding,
+        embedding=embedding + looked_up,
         head=0 if arch.tied_embeddings or encoder else embedding,
         attention=_attention_params(arch, more),
         mlp=mlp,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from infra_gen.model.llm import Task
+from infra_gen.model.llm import Layout, Task
+from infra_gen.model.machine import Machine
 from infra_gen.model.target import Runtime
 
 GIB = 2**30
@@ -30,51 +31,14 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """The hardware a spec resolves to: `devices` equal devices on each of `nodes` nodes.
-
-    Memory in GiB per device: `visible_gib` as the driver shows it, `reserved_gib` kept for the
-    system or display, `usable_gib` what a plan may fill; `share` is the part of each device that
-    this deployment may take. `accelerator` is how programs reach the devices. `host_memory_gib` is
-    the RAM of a node where it is known.
-    """
-
-    id: str
-    name: str
-    vendor: str
-    family: str
-    os: str
-    arch: str
-    devices: int
-    memory_kind: str
-    visible_gib: float
-    reserved_gib: float
-    usable_gib: float
-    bandwidth_gb_s: float
-    fp16_tflops: float | None
-    fp8_tflops: float | None
-    compute_capability: str | None
-    gfx: str | None
-    cpu_cores: int | None
-    vector_extensions: tuple[str, ...]
-    interconnect: str
-    interconnect_gb_s: float | None
-    accelerator: str = "cpu"
-    nodes: int = 1
-    share: float = 1.0
-    host_memory_gib: float | None = None
-    min_driver: str | None = None
-    assumptions: tuple[str, ...] = ()
-
-    @property
-    def is_gpu(self) -> bool:
-        """Whether an accelerator does the work."""
-        return self.accelerator != "cpu"
-
-
-@dataclass(frozen=True, slots=True)
 class Weights:
-    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers."""
+    """The checkpoint chosen: `bytes` on disk, stated or computed. `official`: by its makers.
+
+    `cache_dtype` is the type of the cache that the checkpoint asks for, None for the model's own.
+    `on_load`: the engine's word for making this quantization of 16-bit files while it loads them;
+    `bytes` are then those in memory. With neither `repo` nor `local_path`, no such files are known:
+    they can be sized, not deployed.
+    """
 
     format: Literal["safetensors", "gguf"]
     quantization: str
@@ -86,6 +50,14 @@ class Weights:
     sha256: str | None
     local_path: str | None = None
     official: bool = False
+    cache_dtype: str | None = None
+    on_load: str | None = None
+    layout: Layout | None = None
+
+    @property
+    def unpublished(self) -> bool:
+        """Whether nobody is known to offer these files."""
+        return self.repo is None and self.local_path is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +78,31 @@ class Parallelism:
 
 
 @dataclass(frozen=True, slots=True)
+class HostShare:
+    """Shares of a model that lie in host memory and that its CPU works on, 0 to 1.
+
+    `plain` weights are what every token passes; `experts` the routed ones; `cache` keys and values.
+    """
+
+    plain: float = 0.0
+    experts: float = 0.0
+    cache: float = 0.0
+
+    @property
+    def none(self) -> bool:
+        """Whether devices hold everything."""
+        return not (self.plain or self.experts or self.cache)
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
-    """The fullest device, GiB, and the key-value cache of one replica."""
+    """The fullest device, GiB, and the key-value cache of one replica.
+
+    `driver_gib` is the part of the headroom that the driver holds as soon as a process runs.
+    `state_blocks`: blocks of a cache that holds recurrent states; `most_requests`: how many
+    requests such a cache can run at once, however short. Both None where there are no such states.
+    `states_lacking_gib` is cache that the engine wants beyond what there is before it starts.
+    """
 
     visible_gib: float
     reserved_gib: float
@@ -121,6 +116,11 @@ class Memory:
     kv_bytes_per_token: int
     kv_cache_tokens: int
     max_concurrency_at_context: float
+    driver_gib: float = 0.0
+    state_blocks: int | None = None
+    most_requests: int | None = None
+    states_lacking_gib: float = 0.0
+    on_host: HostShare = HostShare()
 
     @property
     def planned_gib(self) -> float:
@@ -175,8 +175,29 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """What of a model stays in host memory, in llama.cpp's own words.
+
+    `gpu_layers`: layers on devices, the output layer counted as one; None for all. `cpu_moe_layers`:
+    first layers whose experts stay on the CPU.
+    """
+
+    gpu_layers: int | None = None
+    cpu_moe_layers: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is on devices."""
+        return self.gpu_layers is None and not self.cpu_moe_layers
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """The engine's own limits; the deployed ones are these and no others."""
+    """The engine's own limits; the deployed ones are these and no others.
+
+    `guesses` are tokens that the user has it guess ahead and check in one step.
+    `ubatch`: tokens that llama.cpp works on at once, None for other engines.
+    """
 
     context: int
     max_num_seqs: int
@@ -184,6 +205,14 @@ class Limits:
     memory_fraction: float | None
     kv_cache_dtype: str
     threads: int | None = None
+    guesses: int = 0
+    ubatch: int | None = None
+    placement: Placement = Placement()
+
+    @property
+    def step_tokens(self) -> int:
+        """Tokens that are worked on at once."""
+        return self.ubatch or self.max_num_batched_tokens
 
 
 @dataclass(frozen=True, slots=True)

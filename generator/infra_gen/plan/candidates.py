@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Machine, Parallelism, Weights
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Parallelism, Placement, Weights
 from infra_gen.model.spec import Spec
 from infra_gen.plan import quantization
+from infra_gen.plan.asked_weights import as_loaded, asked_weights
+from infra_gen.plan.sizing.contract import Settings
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
-from infra_gen.plan.weights import checkpoint_weights, computed_bytes
+from infra_gen.plan.weights import checkpoint_weights, computed_bytes, loaded_bytes
+
+# Engines that load a quantization wherever it comes from: one that nobody lists can be sized too.
+_SIZED = ("vllm", "llama.cpp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,17 @@ class Candidate:
     weights: Weights
     parallelism: Parallelism
     illegal: str | None = None
+    placement: Placement = field(default_factory=Placement)
+
+
+def engines_for(facts: Facts, spec: Spec, pins: Resolved | None) -> tuple[str, ...]:
+    """Engines to try, best first; those that have the flags that the user set, if any has."""
+    order = engine_order(spec, facts.machine, pins)
+    flags = [name for name in spec.engine_args if name.startswith("-")]
+    knowing = tuple(
+        name for name in order if all(facts.engines[name].table.flag(flag) for flag in flags)
+    )
+    return knowing or order
 
 
 def engine_order(spec: Spec, machine: Machine, pins: Resolved | None) -> tuple[str, ...]:
@@ -143,16 +159,19 @@ def weights_of(model: ModelFacts, info: EngineInfo) -> list[Weights]:
         for c in model.preset.checkpoints
         if c.format in formats and (c.format != "gguf" or c.files)
     ]
-    found.sort(key=lambda c: (quantization.rank(c.quantization), not c.official))
+    # What the named repository itself holds comes before what others made of it.
+    own = model.preset.hf_id
+    found.sort(key=lambda c: (c.repo != own, quantization.rank(c.quantization), not c.official))
     return [checkpoint_weights(model.preset, c) for c in found]
+
+
+def _asked(spec: Spec, pins: Resolved | None) -> str:
+    return pins.quantization if pins else spec.quantization
 
 
 def _wanted(spec: Spec, pins: Resolved | None, auto_model: bool, weights: Weights) -> bool:
     """Whether this checkpoint may be taken; files of the user's own were chosen by the user."""
-    asked = pins.quantization if pins else spec.quantization
-    if asked != "auto":
-        return weights.quantization.lower() == asked.lower()
-    if weights.local_path:
+    if _asked(spec, pins) != "auto" or weights.local_path:
         return True
     # A maker's own safetensors are as large as their shapes say; of others' files the size is stated.
     computed = weights.official and weights.format == "safetensors"
@@ -163,7 +182,7 @@ def _wanted(spec: Spec, pins: Resolved | None, auto_model: bool, weights: Weight
 def candidates(facts: Facts, spec: Spec, pins: Resolved | None) -> Iterator[Candidate]:
     """Every candidate in order of preference, illegal ones with their reason."""
     for model in model_order(facts):
-        for engine in engine_order(spec, facts.machine, pins):
+        for engine in engines_for(facts, spec, pins):
             yield from _of_model(facts, spec, pins, model, engine)
 
 
@@ -175,12 +194,24 @@ def _context_problem(spec: Spec, model: ModelFacts, own: Settings) -> str | None
     return f"its context ends at {limit} tokens, {asked} are asked for"
 
 
-def _quantized(model: ModelFacts, weights: Weights, own: Settings) -> Weights:
-    """Weights as they are in memory: vLLM makes fp8 of plain ones while it loads, when told to."""
-    if own.quantization != "fp8" or weights.quantization not in ("bf16", "fp16"):
-        return weights
-    size = computed_bytes(model.preset, "fp8")
-    return replace(weights, quantization="fp8", bytes=size, basis="computed")
+def smallest_bytes(facts: Facts, spec: Spec, engine: str) -> int | None:
+    """Bytes of the smallest weights that the engine could be given, None where it has none.
+
+    What it makes of them in memory may be less than the files hold: the smaller number counts.
+    """
+    own, info, asked = (
+        SIZINGS[engine].settings(spec.engine_args),
+        facts.engines[engine],
+        spec.quantization,
+    )
+    sized, sizes = engine in _SIZED and not facts.auto_model, []
+    for model in facts.models:
+        known = weights_of(model, info)
+        for stored in asked_weights(model, known, asked, own.quantization, sized=sized):
+            if _wanted(spec, None, facts.auto_model, stored):
+                weights = as_loaded(model, stored, own.quantization)
+                sizes.append(min(weights.bytes, loaded_bytes(model.preset, weights)))
+    return min(sizes, default=None)
 
 
 def _reach_problem(info: EngineInfo, preset: ModelPreset) -> str | None:
@@ -203,7 +234,7 @@ def _of_model(
     facts: Facts, spec: Spec, pins: Resolved | None, model: ModelFacts, engine: str
 ) -> Iterator[Candidate]:
     info, machine, sizing = facts.engines[engine], facts.machine, SIZINGS[engine]
-    own = settings_of(engine, spec.engine_args)
+    own = sizing.settings(spec.engine_args)
     general = (
         info.unavailable(machine, facts.target.runtime)
         or _reach_problem(info, model.preset)
@@ -212,12 +243,22 @@ def _of_model(
     tensor = pins.parallelism.tensor if pins else own.tensor
     if tensor and tensor > machine.devices:
         general = general or f"tensor parallelism of {tensor} needs more than {machine.devices}"
-    for stored in weights_of(model, info):
+    known, asked = weights_of(model, info), _asked(spec, pins)
+    sized = engine in _SIZED and not facts.auto_model
+    stored_ones = asked_weights(model, known, asked, own.quantization, sized=sized)
+    stored_ones.sort(key=lambda stored: quantization.unpacked(stored.quantization, machine))
+    for stored in stored_ones:
         if not _wanted(spec, pins, facts.auto_model, stored):
             continue
-        weights = _quantized(model, stored, own)
+        weights = as_loaded(model, stored, own.quantization)
         problem = general or sizing.problem(weights, machine, info)
         pinned = replace(weights, revision=pins.revision) if pins else weights
         splits = sizing.splits(model.preset.architecture, weights.quantization, machine, tensor)
         for parallelism, illegal in splits:
-            yield Candidate(engine, model, pinned, parallelism, problem or illegal)
+            split, wrong = own.on_split(parallelism, machine, model.preset.architecture)
+            why = problem or illegal or wrong
+            yield Candidate(engine, model, pinned, split, why, _placement(pins))
+
+
+def _placement(pins: Resolved | None) -> Placement:
+    return Placement(pins.gpu_layers, pins.cpu_moe_layers) if pins else Placement()

@@ -3,91 +3,129 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from infra_gen.model.facts import Facts
 from infra_gen.model.llm import Architecture
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Basis, Limits, Memory, Performance
+from infra_gen.model.plan import Limits, Memory
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
 from infra_gen.plan.candidates import Candidate
+from infra_gen.plan.evaluated import Evaluated
 from infra_gen.plan.memory import Shape
-from infra_gen.plan.sizing.contract import Ask
+from infra_gen.plan.sizing.contract import Ask, Settings
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import Settings, settings_of
 from infra_gen.plan.under_load import LoadModel
-from infra_gen.plan.weights import loaded_bytes
+from infra_gen.plan.weights import guess_bytes, loaded_bytes, tower_bytes
 
 _FEWEST = 8  # requests at once that a plan gives to engines whose requests share one cache
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """A candidate with its numbers. `shortfall_gib` is above zero when it does not fit."""
-
-    candidate: Candidate
-    limits: Limits
-    memory: Memory
-    performance: Performance
-    shortfall_gib: float
-
-    @property
-    def fits(self) -> bool:
-        """Whether weights and at least one full context fit."""
-        return self.shortfall_gib <= 0
-
-
 def _memory(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Memory:
     split, held = candidate.parallelism, candidate.weights
-    paged = not SIZINGS[candidate.engine].reserves_slots
+    preset, paged = candidate.model.preset, not SIZINGS[candidate.engine].reserves_slots
     shape = Shape(
-        weight_bytes=loaded_bytes(candidate.model.preset, held) if paged else held.bytes,
+        weight_bytes=loaded_bytes(preset, held) if paged else held.bytes,
         tensor=split.tensor,
         layer_split=split.layer_split,
         context=limits.context,
         max_num_seqs=limits.max_num_seqs,
         max_num_batched_tokens=limits.max_num_batched_tokens,
         kv_dtype=limits.kv_cache_dtype,
+        cache_dtype=held.cache_dtype,
         expert_parallel=split.expert,
-        # What is embedded must fit one micro-batch; generation prefills in small ones.
-        ubatch=None if facts.workload.task == "generate" else limits.max_num_batched_tokens,
+        ubatch=limits.ubatch,
         quantization=held.quantization,
         version=facts.engines[candidate.engine].version,
         fraction=limits.memory_fraction,
-        eager=own.eager,
-        prefix_cache=own.prefix_cache,
+        pipeline=split.pipeline,
+        data=split.data if preset.architecture.moe else 1,
+        guess_bytes=guess_bytes(preset, held),
+        tower_bytes=tower_bytes(preset),
+        placement=limits.placement,
     )
-    arch = candidate.model.preset.architecture
-    return SIZINGS[candidate.engine].memory_of(facts.machine, arch, shape, facts.calibration)
+    arch, sizing = preset.architecture, SIZINGS[candidate.engine]
+    return sizing.memory_of(facts.machine, arch, own.on_shape(shape), facts.calibration)
 
 
-def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits) -> Limits:
+def _fit_slots(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
     """Every slot is reserved at start: take as many as memory holds, at least one."""
-    slots = limits.max_num_seqs
-    while slots > 1:
-        mem = _memory(candidate, facts, replace(limits, max_num_seqs=slots), Settings())
-        if mem.headroom_gib >= 0:
-            break
-        slots -= 1
-    return replace(limits, max_num_seqs=slots)
+    if own.fixed_requests:
+        return limits
+    low, high = 1, limits.max_num_seqs + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        mem = _memory(candidate, facts, replace(limits, max_num_seqs=middle), own)
+        low, high = (middle, high) if mem.headroom_gib >= 0 else (low, middle)
+    return replace(limits, max_num_seqs=low)
 
 
-def _affordable(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
+def _with_states(
+    candidate: Candidate, facts: Facts, limits: Limits, own: Settings, mem: Memory
+) -> tuple[Limits, Memory]:
+    """At most as many requests at once as a cache of recurrent states has blocks for.
+
+    Memory set aside for requests is cache that is missed, so the number is searched. `mem` is that
+    of `limits`.
+    """
+
+    def has_states(seqs: int, found: Memory) -> bool:
+        return found.most_requests is None or seqs <= found.most_requests
+
+    if has_states(limits.max_num_seqs, mem):
+        return limits, mem
+    low, high = 1, limits.max_num_seqs
+    while high - low > 1:
+        middle = (low + high) // 2
+        found = _memory(candidate, facts, replace(limits, max_num_seqs=middle), own)
+        low, high = (middle, high) if has_states(middle, found) else (low, middle)
+    fewer = replace(limits, max_num_seqs=low // _FEWEST * _FEWEST or low)
+    return fewer, _memory(candidate, facts, fewer, own)
+
+
+def _affordable(
+    candidate: Candidate, facts: Facts, limits: Limits, own: Settings
+) -> tuple[Limits, Memory]:
     """Fewer requests at once where memory that is set aside for them keeps the model from fitting.
 
     Halved until it fits, at least _FEWEST; as they are where that does not help.
     """
-    sizing, seqs = SIZINGS[candidate.engine], limits.max_num_seqs
-    while not sizing.reserves_slots and not own.max_num_seqs:
+    sizing, first = SIZINGS[candidate.engine], _memory(candidate, facts, limits, own)
+    if sizing.reserves_slots or own.fixed_requests:
+        return limits, first
+    if sizing.shortfall(first, limits.context) <= 0:
+        return _with_states(candidate, facts, limits, own, first)
+    fewest = replace(limits, max_num_seqs=_FEWEST)
+    least = _memory(candidate, facts, fewest, own)
+    if limits.max_num_seqs <= _FEWEST or sizing.shortfall(least, limits.context) > 0:
+        return limits, first
+    seqs = limits.max_num_seqs // 2
+    while seqs > _FEWEST:
         fewer = replace(limits, max_num_seqs=seqs)
         mem = _memory(candidate, facts, fewer, own)
-        if sizing.shortfall(mem, limits.context) <= 0:
-            return fewer
-        if seqs <= _FEWEST:
-            break
-        seqs = max(_FEWEST, seqs // 2)
-    return limits
+        if sizing.shortfall(mem, fewer.context) <= 0:
+            return _with_states(candidate, facts, fewer, own, mem)
+        seqs //= 2
+    return _with_states(candidate, facts, fewest, own, least)
+
+
+def _fitted(candidate: Candidate, facts: Facts, limits: Limits, own: Settings) -> Limits:
+    """The longest context of which the cache holds one request, as the engine finds it itself."""
+    sizing = SIZINGS[candidate.engine]
+    longest = candidate.model.preset.architecture.max_context
+
+    def fits(context: int) -> bool:
+        mem = _memory(candidate, facts, replace(limits, context=context), own)
+        return sizing.shortfall(mem, context) <= 0
+
+    if fits(longest):
+        return replace(limits, context=longest)
+    low, high = 1, longest
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return replace(limits, context=low)
 
 
 def context_for(spec: Spec, facts: Facts, arch: Architecture) -> int:
@@ -117,9 +155,11 @@ def _limits(
             requests=requests,
         )
     )
-    own = settings_of(candidate.engine, spec.engine_args)
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
+    limits = replace(limits, placement=candidate.placement)
     if not pins:
-        return own.on(limits)
+        limits = own.on(limits)
+        return _fitted(candidate, facts, limits, own) if own.fit_context else limits
     limits = replace(
         limits,
         max_num_seqs=pins.max_num_seqs,
@@ -130,67 +170,76 @@ def _limits(
     return own.on(limits)
 
 
-def evaluate(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved | None) -> Evaluated:
-    """Numbers of one legal candidate. Pure; about a millisecond."""
-    sizing = SIZINGS[candidate.engine]
-    own = settings_of(candidate.engine, spec.engine_args)
-    probe = _limits(candidate, facts, spec, pins, 1)
-    if not pins:
-        probe = _affordable(candidate, facts, probe, own)
-    mem = _memory(candidate, facts, probe, own)
-    lacking = sizing.shortfall(mem, probe.context)
-    loaded = LoadModel(facts, spec, candidate, mem, probe.max_num_batched_tokens)
-    if lacking > 0 and not pins:
-        none = Performance("unknown", 1.0, 0, 0, 0, ())
-        return Evaluated(candidate, probe, mem, none, lacking)
-    peak = loaded.peak(spec.load.users)
-    limits = _limits(candidate, facts, spec, pins, peak)
-    if sizing.reserves_slots and not pins:
-        limits = _fit_slots(candidate, facts, limits)
-    elif not pins:
-        limits = _affordable(candidate, facts, limits, own)
-    mem = _memory(candidate, facts, limits, own)
-    lacking = sizing.shortfall(mem, limits.context)
-    performance = _performance(loaded, limits, mem, peak)
-    return Evaluated(candidate, limits, mem, performance, lacking)
+def outline(candidate: Candidate, facts: Facts, spec: Spec, slots: int | None = None) -> Evaluated:
+    """What the candidate could carry at best: with the cache that it has before room for requests.
+
+    Costs a fraction of `evaluate`, and what does not carry the load here does not carry it there.
+    `slots` is the most requests that one replica may run at once, for a latency target; more wait.
+    """
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
+    limits, mem = _affordable(candidate, facts, _limits(candidate, facts, spec, None, 1), own)
+    lacking = SIZINGS[candidate.engine].shortfall(mem, limits.context)
+    if lacking > 0:
+        return Evaluated(candidate, limits, mem, lacking, spec, None)
+    widest = _limits(candidate, facts, spec, None, spec.load.users)
+    if slots:
+        widest = replace(widest, max_num_seqs=min(widest.max_num_seqs, slots))
+    if SIZINGS[candidate.engine].reserves_slots:
+        widest = _fit_slots(candidate, facts, widest, own)
+        mem = _memory(candidate, facts, widest, own)
+    elif not mem.kv_bytes_per_token:  # nothing is kept: how many run is the limit's alone
+        mem = _memory(candidate, facts, widest, own)
+    loaded = LoadModel(facts, spec, candidate, mem, limits, slots=widest.max_num_seqs)
+    return Evaluated(candidate, widest, mem, lacking, spec, loaded)
 
 
-def _performance(loaded: LoadModel, limits: Limits, mem: Memory, peak: int) -> Performance:
-    capacity = loaded.capacity(limits, mem)
-    typical = min(peak, loaded.typical(loaded.spec.load.users))
-    at_peak = loaded.point(_per_replica(peak, loaded.data, limits))
-    at_typical = loaded.point(_per_replica(typical, loaded.data, limits))
-    most = max(1, min(limits.max_num_seqs, capacity // loaded.data))
-    levels = {1, at_typical.concurrency, at_peak.concurrency, most}
-    points = tuple(loaded.point(level) for level in sorted(levels))
-    wanted = loaded.spec.load
-    known = loaded.residence_s(peak) is not None
-    return Performance(
-        basis=_basis(loaded, known=known),
-        error_band=loaded.speed.error_band,
-        users_supported=loaded.users_supported(capacity) if known else None,
-        typical_concurrency=typical,
-        peak_concurrency=peak,
-        points=points,
-        typical=at_typical,
-        peak=at_peak,
-        long_request=loaded.long_request(at_peak.concurrency),
-        meets_ttft=_meets(at_peak.ttft_ms, wanted.ttft_ms),
-        meets_tpot=_meets(at_peak.tpot_ms, wanted.tpot_ms),
-    )
+def complete(found: Evaluated, facts: Facts) -> Evaluated:
+    """An outline that fits with the limits that its load needs, and the memory that those take."""
+    candidate, spec, loaded = found.candidate, found.spec, found.loaded
+    if loaded is None:
+        return found
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
+    limits = _limits(candidate, facts, spec, None, loaded.peak(spec.load.users))
+    limits = replace(limits, max_num_seqs=min(limits.max_num_seqs, found.limits.max_num_seqs))
+    if SIZINGS[candidate.engine].reserves_slots:
+        limits = _fit_slots(candidate, facts, limits, own)
+        mem = _memory(candidate, facts, limits, own)
+    else:
+        limits, mem = _affordable(candidate, facts, limits, own)
+    return _within(candidate, facts, spec, limits, mem)
 
 
-def _basis(loaded: LoadModel, *, known: bool) -> Basis:
-    if not known:
-        return "unknown"
-    return "calibrated" if loaded.speed.measured else "roofline"
+def pinned(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved) -> Evaluated:
+    """The candidate with a lock's limits."""
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
+    limits = _limits(candidate, facts, spec, pins, 1)
+    return _within(candidate, facts, spec, limits, _memory(candidate, facts, limits, own))
 
 
-def _per_replica(requests: int, replicas: int, limits: Limits) -> int:
-    return max(1, min(math.ceil(requests / replicas), limits.max_num_seqs))
+def _within(
+    candidate: Candidate, facts: Facts, spec: Spec, limits: Limits, mem: Memory
+) -> Evaluated:
+    """The numbers with these limits; nothing else counts, so that a lock's give the same again."""
+    lacking = SIZINGS[candidate.engine].shortfall(mem, limits.context)
+    loaded = LoadModel(facts, spec, candidate, mem, limits, slots=limits.max_num_seqs)
+    return Evaluated(candidate, limits, mem, lacking, spec, loaded)
 
 
-def _meets(reached: float | None, wanted: float | None) -> bool | None:
-    if wanted is None:
+def within_targets(found: Evaluated, facts: Facts) -> Evaluated | None:
+    """The outline with so few requests at once that the targets hold; the others wait.
+
+    None where one request alone misses them, where only the cache bounds what runs, or where the
+    user set the number.
+    """
+    loaded, spec, candidate = found.loaded, found.spec, found.candidate
+    own = SIZINGS[candidate.engine].settings(spec.engine_args)
+    if loaded is None or own.fixed_requests or not loaded.targets:
         return None
-    return reached is not None and reached <= wanted
+    most = loaded.most_running(found.capacity)
+    slots = most // loaded.data
+    if not slots or most >= found.capacity:
+        return None
+    if SIZINGS[candidate.engine].reserves_slots:
+        return outline(candidate, facts, spec, slots)
+    limits = replace(found.limits, max_num_seqs=slots)
+    return replace(found, limits=limits, loaded=loaded.with_slots(slots))

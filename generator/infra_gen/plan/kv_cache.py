@@ -21,17 +21,28 @@ KV_ELEMENT_BYTES: dict[str, float] = {
     "fp8_e5m2": 1.0,
     "fp8_inc": 1.0,
     "fp8_ds_mla": 1.0,
+    "int8_per_token_head": 1.0,
+    "fp8_per_token_head": 1.0,
+    "nvfp4": 1 / 2 + 1 / 16,  # four bits, and eight of scale for sixteen elements
+    "f32": 4.0,
     "f16": 2.0,
+    "bf16": 2.0,
     "q8_0": 34 / 32,
+    "q5_1": 24 / 32,
+    "q5_0": 22 / 32,
+    "q4_1": 20 / 32,
     "q4_0": 18 / 32,
+    "iq4_nl": 18 / 32,
 }
 # Layer kinds that hold keys and values; linear and mamba layers keep a fixed state.
 CACHED_KINDS = ("full", "sliding", "chunked")
 # Bytes a token of vLLM's own format for latent attention: 512 of fp8, 16 of scales, 128 of 16-bit
-# positions (vllm 0.25.0 vllm/v1/kv_cache_interface.py, MLAAttentionSpec).
+# positions (vllm 0.25.0 vllm/v1/kv_cache_interface.py, MLAAttentionSpec). Models that keep an index of
+# their tokens beside it take it for every fp8 (vllm/model_executor/layers/attention/mla_attention.py).
 _SPARSE_LATENT = {"fp8_ds_mla": 656.0}
+# Bytes of scale that these keep for each head of keys and of values (real_page_size_bytes there).
+_HEAD_SCALE = {"int8_per_token_head": 4, "fp8_per_token_head": 4}
 VLLM_BLOCK = 16  # tokens a block, vLLM's default on CUDA
-LLAMACPP_PAD = 256  # cells, GGML_PAD in src/llama-kv-cache.cpp
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +57,14 @@ class CacheGroup:
 def _layer_bytes(arch: Architecture, group: LayerGroup, tensor: int, kv_dtype: str) -> float:
     extra = arch.extra_cache_bytes  # of a type of its own, and on every device
     element = KV_ELEMENT_BYTES[kv_dtype]
-    if arch.mla and kv_dtype in _SPARSE_LATENT:
-        return _SPARSE_LATENT[kv_dtype] + extra
+    if arch.mla and (kv_dtype in _SPARSE_LATENT or (extra and kv_dtype.startswith("fp8"))):
+        return _SPARSE_LATENT["fp8_ds_mla"] + extra
     if arch.mla:
         return (arch.mla.kv_lora_rank + arch.mla.qk_rope_head_dim) * element + extra
     kv_heads = group.kv_heads or arch.kv_heads
     head_dim = group.head_dim or arch.head_dim
-    return 2 * max(1, math.ceil(kv_heads / tensor)) * head_dim * element + extra
+    head = head_dim * element + _HEAD_SCALE.get(kv_dtype, 0)
+    return 2 * max(1, math.ceil(kv_heads / tensor)) * head + extra
 
 
 def cache_groups(arch: Architecture, tensor: int, kv_dtype: str) -> tuple[CacheGroup, ...]:
@@ -95,19 +107,4 @@ def vllm_sequence_bytes(groups: tuple[CacheGroup, ...], context: int, batched_to
             kept = min(group.window - 1 + batched_tokens, context)
             blocks = min(blocks, math.ceil(kept / VLLM_BLOCK) + 1)
         total += blocks * VLLM_BLOCK * layers * group.layer_bytes_per_token
-    return total
-
-
-def llamacpp_cache_bytes(
-    groups: tuple[CacheGroup, ...], context: int, slots: int, ubatch: int
-) -> float:
-    """Bytes that llama-server allocates for `slots` sequences of `context` tokens each."""
-    total = 0.0
-    cells = math.ceil(context / LLAMACPP_PAD) * LLAMACPP_PAD
-    for group in groups:
-        kept = cells
-        if group.window is not None:
-            padded = math.ceil((group.window + ubatch) / LLAMACPP_PAD) * LLAMACPP_PAD
-            kept = min(cells, padded)
-        total += slots * kept * group.layers * group.layer_bytes_per_token
     return total

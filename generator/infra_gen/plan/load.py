@@ -1,8 +1,8 @@
 """From people to requests at once: the closed loop, and what it asks of the cache.
 
-Each of N users waits for an answer (R seconds) and then thinks (Z seconds), so one user has a
-request running with probability R / (R + Z) and the number running is binomial. The peak is its
-95th percentile. R depends on how many run, so the two are found together.
+Each of N users waits for an answer (R seconds) and then thinks (Z seconds). Were R fixed, one user
+would have a request running with probability R / (R + Z) and the number running would be binomial. R
+grows with how many run: `closed_loop` has the chances then, and their 95th percentile is the peak.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import math
 from collections.abc import Callable
 
 from infra_gen.model.workload import TokenDistribution, Workload
+from infra_gen.plan.closed_loop import Loop
 
 _Z95 = 1.6448536269514722
 _TOO_SMALL = -600.0
+_PEAK = 0.95
 _EXACT_UP_TO = 400  # users; above, the normal approximation is within one request
 
 
@@ -57,20 +59,9 @@ def peak_concurrency(
     """Requests at once at the 95th percentile.
 
     `residence_s(c)` is how long a mean request takes with `c` running; None (speed unknown) counts
-    every user as busy. Residence grows with `c`, so iterating from one request climbs to the
-    smallest load that is consistent with itself.
+    every user as busy. It is the percentile of the loop as a whole: while few run they end sooner.
     """
-    think = workload.think_s.value or 0.0
-    peak = 1
-    for _ in range(users):
-        residence = residence_s(peak)
-        if residence is None:
-            return users
-        following = busy_p95(users, residence / (residence + think)) if residence else 1
-        if following <= peak:
-            return peak
-        peak = following
-    return peak
+    return Loop(users, workload.think_s.value or 0.0, residence_s).percentile(_PEAK)
 
 
 def typical_concurrency(
@@ -88,6 +79,46 @@ def typical_concurrency(
             return running
         running = following
     return running
+
+
+def users_at(concurrency: int, workload: Workload, residence_s: float, limit: int) -> int:
+    """The most users, at most `limit`, of whom no more than `concurrency` are busy at the peak.
+
+    `residence_s` is how long a mean request takes with that many running, above zero. At least
+    `concurrency`, or `limit`: even if everybody is busy, no more are.
+    """
+    think = workload.think_s.value or 0.0
+    probability = residence_s / (residence_s + think)
+    low = min(concurrency, limit)
+    # On average as many are busy as may be at the peak: that is too many users.
+    high = min(limit, math.ceil(concurrency / probability)) + 1
+    step = 1
+    middle = _normal_users(concurrency, probability)  # near the answer: widen from there
+    while high - low > 1:
+        if not low < middle < high:
+            middle = (low + high) // 2
+        if busy_p95(middle, probability) <= concurrency:
+            low, middle = middle, middle + step
+        else:
+            high, middle = middle, middle - step
+        step *= 2
+    return low
+
+
+def _normal_users(concurrency: int, probability: float) -> int:
+    """Users of whom `concurrency` are busy at the peak, if the number busy were normal."""
+    spread = probability * (1 - probability)
+    root = math.sqrt(_Z95**2 * spread + 4 * probability * concurrency) - _Z95 * math.sqrt(spread)
+    return round((root / (2 * probability)) ** 2)
+
+
+def users_on_average(running: int, workload: Workload, residence_s: float, limit: int) -> int:
+    """The most users, at most `limit`, of whom `running` are busy on average.
+
+    `residence_s` is how long a mean request takes with that many running, above zero.
+    """
+    think = workload.think_s.value or 0.0
+    return min(limit, int(running * (residence_s + think) / residence_s))
 
 
 def context_needed(workload: Workload, step: int = 1024) -> int:

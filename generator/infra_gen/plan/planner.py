@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from infra_gen.errors import DoesNotFitError, InfraGenError, UsageError, did_you_mean
-from infra_gen.model.calibration import known
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Resolved
-from infra_gen.model.plan import Performance, Plan, Startup, Weights
+from infra_gen.model.plan import Performance, Plan, Weights
 from infra_gen.model.spec import Spec
-from infra_gen.plan import load, quantization
-from infra_gen.plan.choose import Choice, choose, nearest_plans
-from infra_gen.plan.evaluate import Evaluated
-from infra_gen.plan.reasons import decisions_of, other_version
+from infra_gen.plan import load, partial, quantization
+from infra_gen.plan.asked_weights import said_of
+from infra_gen.plan.choose import Choice, choose, smaller_model
+from infra_gen.plan.evaluated import Evaluated
+from infra_gen.plan.reasons import (
+    borrowed_speed,
+    decisions_of,
+    other_version,
+    reading_speed,
+    refused_values,
+)
 from infra_gen.plan.sizing.registry import SIZINGS
-from infra_gen.plan.sizing.vllm_memory_settings import settings_of
-
-_DRAIN_BOUNDS_S = (30, 300)
-_STOP_SLACK_S = 15
+from infra_gen.plan.sizing.vllm_memory_settings import moves_memory
+from infra_gen.plan.startup import startup_of
 
 
 def _check_context(spec: Spec, facts: Facts) -> None:
@@ -51,35 +56,6 @@ def _check_task(facts: Facts) -> None:
         )
 
 
-def _startup(found: Evaluated, facts: Facts) -> Startup:
-    """Budgets from bytes: start-up doubles the estimate, drain lets a long answer finish."""
-    constants, candidate = facts.calibration, found.candidate
-    kind = "gpu" if facts.machine.is_gpu else "cpu"
-    size_gb = candidate.weights.bytes / 1e9
-    read_s = size_gb / known(constants.load_gb_s[kind])
-    load_s = math.ceil(read_s + known(constants.engine_init_s[candidate.engine]))
-    drain_s = _drain_s(found, facts)
-    phases = facts.engines[candidate.engine].facts.shutdown.phases.value or 1
-    return Startup(
-        download_s=math.ceil(candidate.weights.bytes / 1e6 / known(constants.download_mb_s)),
-        load_s=load_s,
-        budget_s=math.ceil(2 * load_s / 30) * 30,
-        drain_s=drain_s,
-        stop_s=drain_s * phases + _STOP_SLACK_S,
-    )
-
-
-def _drain_s(found: Evaluated, facts: Facts) -> int:
-    """Time for a long answer to finish; 0 for an engine that cuts answers off whatever it is told."""
-    if facts.engines[found.candidate.engine].facts.shutdown.behaviour.value == "abort":
-        return 0
-    longest = facts.workload.output_tokens.high
-    point = found.performance.peak
-    per_token = (point.tpot_ms or 100.0) if point else 100.0
-    low, high = _DRAIN_BOUNDS_S
-    return min(high, max(low, math.ceil(longest * per_token / 1e3 / 10) * 10))
-
-
 def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
     said: list[str] = []
     candidate, performance = found.candidate, found.performance
@@ -89,8 +65,9 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
             f"architecture {preset.architecture.class_name} is not known: sized as its config "
             "states, with every layer a full attention layer unless it says otherwise"
         )
-    if candidate.weights.basis == "computed":
-        said.append("the checkpoint's size is not published in the presets: computed from shapes")
+    if candidate.model.guessed:
+        said.append(candidate.model.guessed)
+    said += said_of(candidate.weights, preset.name)
     used = candidate.parallelism.devices_per_replica
     if used < facts.machine.devices:
         said.append(f"{facts.machine.devices - used} of {facts.machine.devices} devices stay idle")
@@ -106,10 +83,19 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
             "refuse it unless infra-gen.yaml allows the rule users-over-capacity"
         )
     info = facts.engines[candidate.engine]
+    said += partial.warnings(found, facts)
     said += _overruled(spec, info)
+    said += refused_values(spec, info)
     said += other_version(info)
     if info.facts.maintenance.value:
         said.append(info.facts.maintenance.value)
+    said += reading_speed(performance, preset.task)
+    if found.limits.guesses:
+        said.append(
+            "tokens are guessed ahead: how many are right depends on the draft and the text, so the "
+            "speeds here assume a share, and their error band is wider"
+        )
+    said += borrowed_speed(candidate.engine, performance.error_band)
     if performance.basis == "unknown":
         said.append("no speed constant for this machine: every user is counted as busy")
     elif performance.points and performance.points[0].ttft_ms is None:
@@ -118,7 +104,7 @@ def _warnings(found: Evaluated, facts: Facts, spec: Spec) -> tuple[str, ...]:
 
 
 def _check_quantization(spec: Spec) -> None:
-    names = {name.lower(): name for name in quantization.QUALITY}
+    names = {name.lower(): name for name in (*quantization.QUALITY, *quantization.FAMILIES)}
     if spec.quantization.lower() not in ("auto", *names):
         raise UsageError(
             f"unknown quantization {spec.quantization!r}",
@@ -143,26 +129,27 @@ def _no_checkpoint(facts: Facts, spec: Spec) -> UsageError:
 def _overruled(spec: Spec, info: EngineInfo) -> list[str]:
     """The user's flags that replace a planned number and that the plan does not know: they win."""
     planned = [info.table.flag(name) for name in info.facts.knobs.planned]
-    counted = settings_of(info.name, spec.engine_args).names
+    own = SIZINGS[info.name].settings(spec.engine_args)
     mine = []
     for name in spec.engine_args:
-        if name in counted:
+        if name in own.names:
             continue
         flag = info.table.flag(name if name.startswith("-") else f"--{name}")
-        if flag is not None and flag in planned:
+        if flag is not None and (flag in planned or moves_memory(info.name, name)):
             mine.append(name.lstrip("-"))
-    return [
+    said = [
         f"engine_args sets {name}: the numbers here are those without it" for name in sorted(mine)
     ]
+    return [*said, *own.warnings]
 
 
-def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> InfraGenError:
+def _refuse(facts: Facts, spec: Spec, choice: Choice, nearest: tuple[str, ...]) -> InfraGenError:
     if not choice.closest and not choice.alternatives:
         return _no_checkpoint(facts, spec)
     name = facts.machine.name
     count = f"{facts.machine.devices} x " if facts.machine.devices > 1 else ""
-    nearest = nearest_plans(facts, spec, everything)
-    hint = "nearest that fit: " + "; ".join(nearest) if nearest else None
+    nearest = (*partial.hint(facts, spec), *nearest)
+    hint = "what would carry it: " + "; ".join(nearest) if nearest else None
     if choice.closest:
         closest = choice.closest
         label = f"{closest.candidate.model.preset.name} {closest.candidate.weights.quantization}"
@@ -186,22 +173,40 @@ def _refuse(facts: Facts, spec: Spec, choice: Choice, everything: Facts) -> Infr
     return DoesNotFitError(message, hint=hint, refused=refused)
 
 
-def make_plan(facts: Facts, spec: Spec, pins: Resolved | None, everything: Facts) -> Plan:
-    """The plan for `spec` on `facts`; with `pins` (a lock's resolved block) nothing is chosen anew.
-
-    `everything` is `facts` with all models, for naming what would fit. Raises DoesNotFitError when
-    nothing fits, UsageError for impossible wishes.
-    """
-    _check_target(facts)
-    _check_engine(spec, facts)
+def check_wishes(facts: Facts, spec: Spec) -> None:
+    """UsageError for what no machine could give: context, quantization, kind of work."""
     _check_context(spec, facts)
     _check_quantization(spec)
     _check_task(facts)
-    choice = choose(facts, _of_one_node(spec, facts), pins)
+
+
+def make_plan(
+    facts: Facts,
+    spec: Spec,
+    pins: Resolved | None,
+    everything: Facts,
+    other_hardware: Callable[[], tuple[str, ...]] = tuple,
+) -> Plan:
+    """The plan for `spec` on `facts`; with `pins` (a lock's resolved block) nothing is chosen anew.
+
+    For naming what would carry the load: `everything` is `facts` with all models, `other_hardware`
+    says what hardware would. Raises DoesNotFitError when nothing fits, UsageError for impossible
+    wishes.
+    """
+    _check_target(facts)
+    _check_engine(spec, facts)
+    check_wishes(facts, spec)
+    share = _of_one_node(spec, facts)
+    choice = choose(facts, share, pins)
+    if choice.best is None and not pins:
+        choice = partial.instead_of(choice, facts, share)
     if choice.best is None:
-        raise _refuse(facts, spec, choice, everything)
+        raise _refuse(facts, spec, choice, (*other_hardware(), *smaller_model(share, everything)))
     plan = _assemble(choice.best, choice, facts, spec)
-    return replace(plan, decisions=decisions_of(plan, facts, spec, choice.reason))
+    plan = replace(plan, decisions=decisions_of(plan, facts, spec, choice.reason))
+    if pins or choice.best.carries:
+        return plan
+    return replace(plan, nearest=(*other_hardware(), *smaller_model(share, everything)))
 
 
 def _check_target(facts: Facts) -> None:
@@ -281,7 +286,7 @@ def _assemble(found: Evaluated, choice: Choice, facts: Facts, spec: Spec) -> Pla
         memory=found.memory,
         performance=_over_nodes(found.performance, nodes),
         limits=found.limits,
-        startup=_startup(found, facts),
+        startup=startup_of(found, facts),
         users=spec.load.users,
         workload=facts.workload.id,
         think_s=facts.workload.think_s.value or 0.0,

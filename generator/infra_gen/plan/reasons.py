@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts
-from infra_gen.model.plan import GIB, Decision, Plan, counted
+from infra_gen.model.plan import GIB, Decision, Performance, Plan, counted
 from infra_gen.model.spec import Spec
 from infra_gen.plan import load
+from infra_gen.plan.choose import AUTO_TPOT_MS
+from infra_gen.plan.partial import layers_beside
+from infra_gen.plan.sizing.registry import SIZINGS
 
 # Why `auto` takes an engine, by engine and by how programs reach the device.
 _REASONS: dict[tuple[str, str], str] = {
@@ -105,7 +108,19 @@ def _context(plan: Plan, facts: Facts, spec: Spec) -> Decision:
     )  # fmt: skip
 
 
-def _concurrency(plan: Plan, facts: Facts) -> Decision:
+def _bound(plan: Plan, spec: Spec) -> str:
+    """What keeps more requests from running at once."""
+    wanted, performance = spec.load, plan.performance
+    for target, met, name in (
+        (wanted.tpot_ms, performance.meets_tpot, "a token"),
+        (wanted.ttft_ms, performance.meets_ttft, "to the first token"),
+    ):
+        if target is not None and met:
+            return f"more at once would take longer than {target:g} ms {name}"
+    return "memory or the engine holds no more at once"
+
+
+def _concurrency(plan: Plan, facts: Facts, spec: Spec) -> Decision:
     if not facts.load_stated:
         why = f"no number of users was given: what {plan.engine} takes by itself on this device"
         return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")
@@ -122,7 +137,7 @@ def _concurrency(plan: Plan, facts: Facts) -> Decision:
     if plan.engine == "vllm":
         why += "; the limit is that in steps of eight, at most vLLM's own default for the device"
     if plan.limits.max_num_seqs * plan.parallelism.data < peak:
-        why += "; memory holds no more at full context, so further requests wait"
+        why += f"; {_bound(plan, spec)}, so further requests wait"
     return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")
 
 
@@ -149,6 +164,19 @@ def _fraction(plan: Plan) -> list[Decision]:
         f"system; {plan.engine} needs its share to be free when it starts"
     )
     return [Decision("memory_fraction", f"{fraction:g}", why, "plan/memory.py")]
+
+
+def _offload(plan: Plan, facts: Facts) -> list[Decision]:
+    """What of the model stays on the CPU; nothing where devices hold it all."""
+    placed, preset = plan.limits.placement, facts.preset(plan.model_id)
+    if placed.whole or preset is None or not plan.machine.is_gpu:
+        return []
+    beside = layers_beside(placed, preset.architecture.layers)
+    why = (
+        f"{plan.weights.bytes / GIB:.1f} GiB of weights do not fit {plan.machine.usable_gib:g} GiB "
+        f"usable on each device: {beside} stay in {plan.memory.host_needed_gib:.1f} GiB of the host"
+    )
+    return [Decision("offload", beside, why, "plan/partial.py")]
 
 
 def _times(plan: Plan) -> list[Decision]:
@@ -179,11 +207,22 @@ def decisions_of(plan: Plan, facts: Facts, spec: Spec, reason: str) -> tuple[Dec
         _quantization(plan, spec, reason),
         _parallelism(plan),
         _context(plan, facts, spec),
-        _concurrency(plan, facts),
+        _concurrency(plan, facts, spec),
         _memory(plan),
+        *_offload(plan, facts),
         *_fraction(plan),
         *_times(plan),
     )
+
+
+def borrowed_speed(engine: str, band: float) -> Iterator[str]:
+    """What a prediction stands on where no run of the engine is at hand."""
+    sizing = SIZINGS[engine]
+    if sizing.borrows_speed:
+        yield (
+            f"no run of {engine} is at hand: its speed is planned as {sizing.calibrated_as}'s, within "
+            f"{band:.0%}; its memory follows its sources, unmeasured"
+        )
 
 
 def other_version(info: EngineInfo) -> Iterator[str]:
@@ -200,3 +239,25 @@ def other_version(info: EngineInfo) -> Iterator[str]:
             f"images and behaviour are known of {info.name} {pinned}; for {info.version} they are "
             "taken to be the same"
         )
+
+
+def reading_speed(performance: Performance, task: str) -> Iterator[str]:
+    """That answers come slower than people read, where they do."""
+    typical = performance.typical
+    taken = (typical.tpot_ms or 0.0) if typical else 0.0
+    if task == "generate" and taken > AUTO_TPOT_MS:
+        yield (
+            f"slower than people read: {taken:.0f} ms a token as a rule, "
+            f"{AUTO_TPOT_MS:.0f} is what reading takes"
+        )
+
+
+def refused_values(spec: Spec, info: EngineInfo) -> Iterator[str]:
+    """Values of the user's that the engine would not take; writing the deployment is refused then."""
+    for name, value in sorted(spec.engine_args.items()):
+        flag = info.table.flag(name if name.startswith("-") else f"--{name}")
+        if flag is None or isinstance(value, bool):
+            continue
+        problem = flag.problem_with(str(value), name)
+        if problem:
+            yield f"engine_args: {problem}; `infra-gen new` refuses it"

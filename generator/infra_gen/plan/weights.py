@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-from infra_gen.model.llm import Architecture, Checkpoint, ModelPreset
+from infra_gen.model.llm import Architecture, Checkpoint, Layout, ModelPreset
 from infra_gen.model.params import count_params, mlp_layers, ungated
 from infra_gen.model.plan import Weights
-from infra_gen.plan.kv_cache import CACHED_KINDS
 
-# Columns that the kernels for MXFP4 experts take at a time (vllm 0.25.0
-# vllm/model_executor/layers/quantization/mxfp4.py, create_weights).
-_MX_TILE = 128
-# PyTorch's caching allocator asks the driver for multiples of 2 MiB from 10 MiB on
-# (c10/cuda/CUDACachingAllocator.cpp, kRoundLarge and kMinLargeAlloc).
-_SEGMENT, _SEGMENT_FROM = 2 * 2**20, 10 * 2**20
 # A checkpoint that is larger by this share of the embedding holds it twice.
 _MOST_OF = 0.95
+_PLAIN_BITS = 16
 
 # Bits per weight of the matrices that a quantization touches, scales included. Groups of 128 with
 # a 16-bit scale, and with a 4-bit zero point in AWQ and GPTQ: 4.125 and 4.156 (Qwen2.5-7B-AWQ: 5.57 GB).
@@ -55,7 +47,7 @@ MATRIX_BITS: dict[str, float] = {
 _UNEVEN_BITS: dict[str, float] = {"Q4_K_M": 6.3}
 
 
-def computed_bytes(model: ModelPreset, quantization: str) -> int:
+def computed_bytes(model: ModelPreset, quantization: str, layout: Layout | None = None) -> int:
     """Weight bytes when no checkpoint states them.
 
     Safetensors quantizations leave embedding, head, norms and what is beside the language model at
@@ -73,7 +65,25 @@ def computed_bytes(model: ModelPreset, quantization: str) -> int:
     plain = count.embedding + count.head + count.norms + other + router_params(model.architecture)
     if quantization == "mxfp4":
         plain += count.attention
-    return int(plain * 2 + (total - plain) * MATRIX_BITS[quantization] / 8)
+    bits = MATRIX_BITS[quantization]
+    size = plain * 2 + (total - plain) * bits / 8
+    return int(size + _unlike_bytes(model.architecture, bits, layout))
+
+
+def _unlike_bytes(arch: Architecture, bits: float, layout: Layout | None) -> float:
+    """Bytes that parts take beyond what the quantization makes of them."""
+    if layout is None:
+        return 0.0
+    count, shared = count_params(arch), 0
+    if arch.moe:
+        width = arch.moe.shared_intermediate_size or (
+            arch.moe.shared_experts * arch.moe.intermediate_size
+        )
+        layers = max(0, mlp_layers(arch) - arch.moe.dense_layers)
+        shared = layers * (2 if ungated(arch) else 3) * arch.hidden_size * width
+    more = count.attention * ((layout.attention_bits or bits) - bits)
+    more += shared * ((layout.shared_bits or bits) - bits)
+    return (more + count.head * ((layout.head_bits or _PLAIN_BITS) - _PLAIN_BITS)) / 8
 
 
 def _gguf_bits(model: ModelPreset, quantization: str) -> float:
@@ -91,103 +101,46 @@ def router_params(arch: Architecture) -> int:
     return arch.hidden_size * arch.moe.experts * layers
 
 
-def _rotary_bytes(arch: Architecture) -> int:
-    """The tables of sines and cosines: one row a position, one table for each kind of attention."""
-    if arch.mla:
-        return arch.max_context * arch.mla.qk_rope_head_dim * 4  # kept in 32 bits
-    tables = set()
-    for group in arch.layer_groups:
-        if group.kind not in ("none", "linear", "mamba"):
-            rows = arch.max_context
-            if group.window is None:
-                rows = arch.rotary_positions or rows
-            tables.add((group.head_dim or arch.head_dim, rows))
-    return sum(width * rows * 2 for width, rows in tables)
-
-
-def _latent_down(arch: Architecture) -> int:
-    """Parameters of latent attention that every device has: the ways down to the latents."""
-    if arch.mla is None:
-        return 0
-    width = arch.mla.kv_lora_rank + arch.mla.qk_rope_head_dim + (arch.mla.q_lora_rank or 0)
-    return arch.layers * arch.hidden_size * width
-
-
-def _copied_heads(arch: Architecture, tensor: int) -> float:
-    """Parameters of key and value heads on one device beyond its equal share."""
-    if arch.mla:
-        return 0.0
-    extra = 0.0
-    for group in arch.layer_groups:
-        heads = group.kv_heads or arch.kv_heads
-        if group.kind not in CACHED_KINDS:
-            continue
-        matrices = 2 if group.value_projection else 1
-        width = matrices * arch.hidden_size * (group.head_dim or arch.head_dim)
-        extra += group.layers * width * (math.ceil(heads / tensor) - heads / tensor)
-    return extra
-
-
-def _segment_waste(arch: Architecture, bits: float, tensor: int) -> float:
-    """Bytes between large matrices and the whole segments that PyTorch's allocator gives them."""
-    waste = 0.0
-    for group in arch.layer_groups:
-        if arch.mla or group.kind not in CACHED_KINDS:
-            continue
-        width = group.head_dim or arch.head_dim
-        keys = max(1, math.ceil((group.kv_heads or arch.kv_heads) / tensor))
-        outer = arch.heads * width / tensor
-        for columns in (outer + 2 * keys * width, outer):
-            waste += group.layers * _to_segment(arch.hidden_size * columns * bits / 8)
-    if arch.moe is None:
-        matrix = arch.hidden_size * arch.intermediate_size / tensor * bits / 8
-        gates = 1 if ungated(arch) else 2
-        waste += mlp_layers(arch) * (_to_segment(gates * matrix) + _to_segment(matrix))
-    return waste
-
-
-def _to_segment(size: float) -> float:
-    return math.ceil(size / _SEGMENT) * _SEGMENT - size if size >= _SEGMENT_FROM else 0.0
-
-
-def device_bytes(
-    arch: Architecture, quantization: str, size: int, *, tensor: int, expert_parallel: bool
-) -> float:
-    """Bytes of weights on one of `tensor` devices when vLLM has loaded `size` bytes of them.
-
-    Norms, routers and the ways down to latents are on every device, key and value heads are copied
-    where there are fewer than devices, widths are padded where kernels want whole tiles, matrices
-    begin at segments of the allocator, and the tables of rotary positions come on top. Latent
-    attention keeps its quantized way up in 16 bits too.
-    """
-    bits = MATRIX_BITS[quantization]
-    count = count_params(arch)
-    everywhere = (count.norms + router_params(arch)) * 2 + _latent_down(arch) * bits / 8
-    more = _copied_heads(arch, tensor) * bits / 8 + _segment_waste(arch, bits, tensor)
-    if quantization == "mxfp4" and arch.moe:
-        width = arch.moe.intermediate_size / (1 if expert_parallel else tensor)
-        padded = math.ceil(width / _MX_TILE) * _MX_TILE / width - 1
-        more += count.mlp / tensor * bits / 8 * padded
-    if arch.mla and bits < 16:
-        up = arch.heads * (arch.mla.qk_nope_head_dim + arch.mla.v_head_dim) * arch.mla.kv_lora_rank
-        more += arch.layers * up * 2 / tensor
-    return max(0.0, size - everywhere) / tensor + everywhere + more + _rotary_bytes(arch)
-
-
 def loaded_bytes(model: ModelPreset, weights: Weights) -> int:
     """Bytes of the weights that vLLM loads: without layers that guess ahead and second copies.
 
     Never less than the architecture's own matrices.
     """
     arch = model.architecture
-    bits = MATRIX_BITS.get(weights.quantization, 16.0) if weights.basis == "checkpoint" else 16.0
-    least = computed_bytes(model, weights.quantization) if weights.format == "safetensors" else 0
+    least = 0
+    if weights.format == "safetensors":
+        least = computed_bytes(model, weights.quantization, weights.layout)
     other = (model.other_params.value or 0) if model.other_params else 0
-    size = weights.bytes - int(model.guess_params * bits / 8)
+    size = weights.bytes - guess_bytes(model, weights)
     copy = arch.vocab_size * arch.hidden_size * 2
-    if arch.tied_embeddings and not other and weights.bytes >= least + copy * _MOST_OF:
+    if _second_copy(model) or (
+        arch.tied_embeddings and not other and weights.bytes >= least + copy * _MOST_OF
+    ):
         size -= copy
     return max(size, least - other * 2)
+
+
+def _second_copy(model: ModelPreset) -> bool:
+    """Whether the counted parameters beside the language model hold its tied embedding once more."""
+    arch = model.architecture
+    other = (model.other_params.value or 0) if model.other_params else 0
+    beside = other - model.guess_params
+    return arch.tied_embeddings and beside >= arch.vocab_size * arch.hidden_size
+
+
+def tower_bytes(model: ModelPreset) -> int:
+    """Bytes of what reads images and sounds, in 16 bits; 0 where the preset does not tell it."""
+    if model.other_params is None:
+        return 0
+    arch = model.architecture
+    copy = arch.vocab_size * arch.hidden_size if _second_copy(model) else 0
+    return max(0, (model.other_params.value or 0) - model.guess_params - copy) * 2
+
+
+def guess_bytes(model: ModelPreset, weights: Weights) -> int:
+    """Bytes of the layers that guess tokens ahead, which vLLM loads only when told to."""
+    bits = MATRIX_BITS.get(weights.quantization, 16.0) if weights.basis == "checkpoint" else 16.0
+    return int(model.guess_params * bits / 8)
 
 
 def checkpoint_bytes(model: ModelPreset, checkpoint: Checkpoint) -> tuple[int, bool]:
@@ -195,7 +148,7 @@ def checkpoint_bytes(model: ModelPreset, checkpoint: Checkpoint) -> tuple[int, b
     stated = checkpoint.bytes.value
     if stated is not None:
         return stated, True
-    return computed_bytes(model, checkpoint.quantization), False
+    return computed_bytes(model, checkpoint.quantization, checkpoint.layout), False
 
 
 def checkpoint_weights(model: ModelPreset, checkpoint: Checkpoint) -> Weights:
@@ -211,4 +164,6 @@ def checkpoint_weights(model: ModelPreset, checkpoint: Checkpoint) -> Weights:
         revision=checkpoint.revision,
         sha256=checkpoint.sha256,
         official=checkpoint.official,
+        cache_dtype=checkpoint.cache_dtype.value if checkpoint.cache_dtype else None,
+        layout=checkpoint.layout,
     )

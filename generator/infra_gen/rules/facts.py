@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import GIB
 from infra_gen.rules.subject import Subject
 
 Value = str | float | bool | None
 _STATE_KINDS = ("linear", "mamba")
-_CACHED_KINDS = ("full", "sliding", "chunked")
-_ALIGNED = 16  # tokens that vLLM makes a block of attention a multiple of
 
 
 def fact(subject: Subject, name: str) -> Value:
@@ -46,30 +42,6 @@ _ARCHITECTURE: dict[str, Callable[[Architecture], Value]] = {
     "states": lambda arch: _has(arch, _STATE_KINDS),
     "window": lambda arch: _has(arch, ("sliding", "chunked")),
 }
-
-
-def _state_blocks(subject: Subject) -> Value:
-    """How many blocks vLLM makes of the planned cache of a model whose layers keep states.
-
-    Attention and state layers share one pool. A block holds one state, or tokens that are not
-    smaller; it exists once for each layer of a group, and groups are as large as the smallest kind
-    of layers.
-    """
-    arch = subject.model.architecture if subject.model else None
-    if arch is None:
-        return None
-    states = [g for g in arch.layer_groups if g.kind in _STATE_KINDS and g.state_bytes]
-    cached = [g for g in arch.layer_groups if g.kind in _CACHED_KINDS]
-    if len(states) != 1 or not cached or arch.mla:
-        return None
-    tensor = subject.plan.parallelism.tensor
-    heads = max(1, math.ceil(arch.kv_heads / tensor))
-    tokens = _ALIGNED * 2 * heads * arch.head_dim * 2
-    page = math.ceil((states[0].state_bytes or 0) / tensor / tokens) * tokens
-    counts = [group.layers for group in (*states, *cached)]
-    layers = max(counts) if max(counts) < min(counts) * 1.5 else min(counts)
-    room = subject.plan.memory.kv_cache_gib * GIB
-    return max(0, int(room // (page * layers)))
 
 
 def _default_seqs(subject: Subject) -> Value:
@@ -123,6 +95,6 @@ _OTHERS: dict[str, Callable[[Subject], Value]] = {
     "machine.capability": _capability,
     "machine.devices": lambda subject: subject.plan.machine.devices,
     "plan.context": lambda subject: subject.plan.limits.context,
-    "plan.state_blocks": _state_blocks,
+    "plan.state_blocks": lambda subject: subject.plan.memory.state_blocks,
     "weights.quantization": lambda subject: subject.plan.weights.quantization,
 }

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Architecture, ModelPreset, Parsers
-from infra_gen.model.plan import Limits, Machine, Memory, Parallelism, Weights
-from infra_gen.plan.memory import Shape
-from infra_gen.plan.sizing import llamacpp_memory
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Limits, Memory, Parallelism, Placement, Weights
+from infra_gen.plan.memory import UBATCH, Shape
+from infra_gen.plan.sizing import llamacpp_memory, llamacpp_settings
 from infra_gen.plan.sizing.contract import Ask, Split
 
 name = "llama.cpp"
 calibrated_as = "llama.cpp"
 reserves_slots = True
+borrows_speed = False
+settings = llamacpp_settings.settings
 
 _MAX_SLOTS = 64
+
+
+def placements(arch: Architecture, machine: Machine) -> Sequence[Placement]:
+    """Experts of ever more layers on the CPU, then whole layers; the output layer stays.
+
+    Only beside cards of their own: where memory is shared, a layer on the CPU frees nothing.
+    """
+    if not machine.is_gpu or machine.memory_kind != "discrete":
+        return ()
+    found, experts = [], 0
+    if arch.moe:
+        experts = arch.layers
+        dense = arch.moe.dense_layers
+        found = [Placement(cpu_moe_layers=n) for n in range(dense + 1, arch.layers + 1)]
+    return (*found, *(Placement(n, experts) for n in range(arch.layers, 0, -1)))
 
 
 def problem(weights: Weights, machine: Machine, info: EngineInfo) -> str | None:
@@ -40,10 +58,13 @@ def limits(ask: Ask) -> Limits:
     where they are slow. An input that is embedded must fit one batch.
     """
     batch = 512 if ask.machine.memory_kind != "discrete" else 2048
+    if ask.task != "generate":
+        batch = max(batch, ask.context)
     return Limits(
         context=ask.context,
         max_num_seqs=min(ask.requests or 1, _MAX_SLOTS),
-        max_num_batched_tokens=batch if ask.task == "generate" else max(batch, ask.context),
+        max_num_batched_tokens=batch,
+        ubatch=UBATCH if ask.task == "generate" else batch,
         memory_fraction=None,
         kv_cache_dtype="f16",
         threads=ask.machine.cpu_cores,

@@ -9,14 +9,19 @@ against what llama.cpp prints when it loads a model (generator/tools/fit_llamacp
 
 from __future__ import annotations
 
-import math
-
 from infra_gen.model.calibration import Calibration, known
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import GIB, Machine, Memory
-from infra_gen.plan import kv_cache
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import GIB, HostShare, Memory, Placement
 from infra_gen.plan.memory import UBATCH, Shape
-from infra_gen.plan.weights import MATRIX_BITS
+from infra_gen.plan.sizing.llamacpp_cache import (
+    bytes_per_token,
+    cache_bytes,
+    cells_of,
+    states_bytes,
+)
+from infra_gen.plan.sizing.llamacpp_layout import Layout
+from infra_gen.plan.sizing.llamacpp_weights import Parts, Placed, parts_of, placed, table_bytes
 
 _F32 = 4  # bytes; ggml keeps what it computes with in 32 bits
 # Rows of the model's width that live while scores do: input, normed input, queries.
@@ -24,68 +29,100 @@ _ROWS_BESIDE_SCORES = 3
 # With several devices a batch is worked on while the next ones wait: ggml keeps so many copies of
 # what goes into a graph (GGML_SCHED_MAX_COPIES in ggml/src/ggml-backend.cpp).
 _COPIES = 4
+# An MLP, or an expert, is three matrices: gate, up, down.
+_MLP_MATRICES = 3
 # GiB: the server itself, its tokenizer and the prompts it keeps.
 _PROCESS_GIB = 2.0
-# Bits of the embedding table in a mix of types; in others it has the type of the file.
-_TABLE_BITS = {"Q4_K_M": 4.5, "Q4_K_S": 4.5, "Q5_K_M": 5.5, "Q5_K_S": 5.5, "Q3_K_M": 3.4375}
-
-
-def table_bytes(arch: Architecture, quantization: str) -> float:
-    """The embedding table, from which rows are looked up: it stays on the CPU."""
-    bits = _TABLE_BITS.get(quantization) or MATRIX_BITS.get(quantization, 16.0)
-    return arch.vocab_size * arch.hidden_size * bits / 8
-
-
-def device_weight_bytes(arch: Architecture, quantization: str, weight_bytes: float) -> float:
-    """Weights that lie on devices. A tied table is there once more, as the output projection."""
-    if arch.tied_embeddings:
-        return weight_bytes
-    return max(0.0, weight_bytes - table_bytes(arch, quantization))
-
-
-def cells(context: int) -> int:
-    """Cells of one slot's cache: its context, padded."""
-    return math.ceil(context / kv_cache.LLAMACPP_PAD) * kv_cache.LLAMACPP_PAD
-
-
-def cache_bytes(
-    arch: Architecture, context: int, slots: int, kv_dtype: str, ubatch: int = UBATCH
-) -> float:
-    """Keys and values of all slots, whole model; what llama.cpp prints as its KV buffer."""
-    groups = kv_cache.cache_groups(arch, 1, kv_dtype)
-    return kv_cache.llamacpp_cache_bytes(groups, context, slots, ubatch)
-
-
-def states_bytes(arch: Architecture, slots: int) -> float:
-    """Recurrent states of all slots, whole model; llama.cpp keeps them in a buffer of their own."""
-    return slots * kv_cache.state_bytes(arch, 1)
 
 
 def mask_bytes(context: int, ubatch: int) -> int:
-    """Which cell each token of a micro-batch may look at."""
-    return cells(context) * ubatch * _F32
+    """Which cell each token of a micro-batch may look at; `context` in cells."""
+    return context * ubatch * _F32
 
 
 def compute_bytes(
-    arch: Architecture, context: int, ubatch: int, devices: int = 1, *, flash_attention: bool = True
+    arch: Architecture,
+    cells: int,
+    ubatch: int,
+    *,
+    flash_attention: bool = True,
+    pipelined: bool = False,
 ) -> float:
-    """The compute buffer of one device."""
+    """The compute buffer of one device for streams of `cells` cells.
+
+    `pipelined`: several devices hold layers, and each keeps copies of what comes in.
+    """
     row = ubatch * arch.hidden_size * _F32
-    mask = mask_bytes(context, ubatch)
+    mask = mask_bytes(cells, ubatch)
     logits = ubatch * arch.vocab_size * _F32 + row
     scores = 0
     if not flash_attention:
-        scores = arch.heads * cells(context) * ubatch * _F32 + _ROWS_BESIDE_SCORES * row
-    copies = (_COPIES - 1) * (mask + row) if devices > 1 else 0
+        scores = arch.heads * cells * ubatch * _F32 + _ROWS_BESIDE_SCORES * row
+    copies = (_COPIES - 1) * (mask + row) if pipelined else 0
     return max(logits, scores) + mask + copies
 
 
-def host_bytes(arch: Architecture, shape: Shape, ubatch: int) -> float:
-    """What stays in the host's memory: the embedding table, the input of a graph, logits to sample."""
-    row = ubatch * arch.hidden_size * _F32
+def staging_bytes(parts: Parts, placement: Placement) -> float:
+    """The largest matrix of the CPU's: devices fetch it when they read long prompts."""
+    if placement.whole:
+        return 0.0
+    beside = parts.expert_layer if placement.cpu_moe_layers else 0.0
+    layer = 0.0
+    if placement.gpu_layers is not None and placement.gpu_layers <= parts.layers:
+        layer = max(parts.plain_layer, parts.expert_layer)
+    head = parts.head if placement.gpu_layers == 0 else 0.0
+    return max(head, max(beside, layer) / _MLP_MATRICES)
+
+
+def _pipelined(shape: Shape, devices: int) -> bool:
+    """Whether batches go through several devices one after another (b11434 src/llama-context.cpp)."""
+    layout = shape.layout
+    by_layer = layout.split_mode == "layer" and layout.kv_offload
+    return devices > 1 and by_layer and shape.placement.whole
+
+
+def fullest_gib(
+    arch: Architecture, shape: Shape, found: Placed, cache: float, states: float
+) -> tuple[float, float, float]:
+    """GiB of weights, cache and states of the device that holds most."""
+    layout, layers = shape.layout, arch.layers
+    kept = cache if layout.kv_offload else 0.0
+    sizes = zip(found.device_bytes, found.device_layers, strict=True)
+    rows = [(size, kept * n / layers, states * n / layers) for size, n in sizes]
+    weights, keys, state = max(rows, key=sum)
+    return weights / GIB, keys / GIB, state / GIB
+
+
+def host_bytes(
+    arch: Architecture, shape: Shape, found: Placed, *, inputs: float, cache: float
+) -> float:
+    """What stays in the host's memory.
+
+    The embedding table, the input of a graph, logits to sample, and layers that are not on devices
+    with their cache.
+    """
     output = shape.max_num_seqs * arch.vocab_size * _F32
-    inputs = mask_bytes(shape.context, ubatch) + row
-    return table_bytes(arch, shape.quantization) + inputs + output
+    share = found.host_layers / arch.layers if shape.layout.kv_offload else 1.0
+    held = found.host_plain + found.host_experts + cache * share
+    return table_bytes(arch, shape.quantization) + inputs + output + held
+
+
+def _on_host(parts: Parts, found: Placed, layout: Layout) -> HostShare:
+    """What the CPU works on. A layer's attention is computed where its cache lies."""
+    return HostShare(
+        plain=found.host_plain / parts.plain if parts.plain else 0.0,
+        experts=found.host_experts / parts.experts if parts.experts else 0.0,
+        cache=found.host_layers / parts.layers if layout.kv_offload else 1.0,
+    )
+
+
+def capacity(shape: Shape) -> tuple[int, float]:
+    """Tokens that all caches hold, and requests of full context that they hold."""
+    layout, context = shape.layout, shape.context
+    total = layout.total_context or context * shape.max_num_seqs
+    if layout.unified:
+        return total, min(float(shape.max_num_seqs), total / context)
+    return total, float(shape.max_num_seqs)
 
 
 def llamacpp_memory(
@@ -93,35 +130,46 @@ def llamacpp_memory(
 ) -> Memory:
     """The fullest device of llama-server; headroom below zero means that it does not fit.
 
-    A layer split gives each device its share of layers and cache, and its own compute buffer.
-    Where devices and host share their memory, the host's part counts too. Recurrent states are in
+    A layer split gives each device its layers and their cache, and its own compute buffer. Where
+    devices and host share their memory, the host's part counts too. Recurrent states are in
     `runtime_gib`, so that `kv_cache_gib` is what llama.cpp calls so.
     """
-    groups = kv_cache.cache_groups(arch, 1, shape.kv_dtype)
+    layout: Layout = shape.layout
     ubatch = shape.ubatch or calibration.llamacpp_compute_floor_tokens.value or UBATCH
-    split = shape.layer_split
-    # Whole layers go to a device, so the fullest one holds up to one layer more than its share.
-    share = math.ceil(arch.layers / split) / arch.layers
-    cache = cache_bytes(arch, shape.context, shape.max_num_seqs, shape.kv_dtype)
-    compute = compute_bytes(arch, shape.context, ubatch, split) / GIB
-    states = states_bytes(arch, shape.max_num_seqs) * share / GIB
+    cells = cells_of(shape.context, shape.max_num_seqs, layout).cells
+    parts = parts_of(arch, shape.quantization, shape.weight_bytes)
+    found = placed(parts, shape.placement, shape.layer_split, layout)
+    slots = shape.max_num_seqs
+    cache = cache_bytes(arch, shape.context, slots, shape.kv_dtype, ubatch=ubatch, layout=layout)
+    held = states_bytes(arch, slots)
+    weights, kv_gib, states = fullest_gib(arch, shape, found, cache, held)
+    compute = compute_bytes(
+        arch,
+        cells,
+        ubatch,
+        flash_attention=layout.flash_attention,
+        pipelined=_pipelined(shape, shape.layer_split),
+    )
+    compute = (compute + staging_bytes(parts, shape.placement)) / GIB
     runtime = known(calibration.llamacpp_runtime_gib[machine.vendor]) + states
+    usable = machine.usable_gib - layout.kept_free_gib
+    inputs = mask_bytes(cells, ubatch) + ubatch * arch.hidden_size * _F32
     shared = machine.memory_kind != "discrete"
-    host = host_bytes(arch, shape, ubatch) / GIB
-    weights = device_weight_bytes(arch, shape.quantization, shape.weight_bytes) * share / GIB
-    kv_gib = cache * share / GIB
+    host = host_bytes(arch, shape, found, inputs=inputs, cache=cache) / GIB
     planned = weights + kv_gib + compute + runtime + (host if shared else 0.0)
+    tokens, concurrency = capacity(shape)
     return Memory(
         visible_gib=machine.visible_gib,
-        reserved_gib=round(machine.visible_gib - machine.usable_gib, 3),
+        reserved_gib=round(machine.visible_gib - usable, 3),
         weights_gib=weights,
         kv_cache_gib=kv_gib,
         activation_gib=compute,
         cuda_graph_gib=0.0,
         runtime_gib=runtime,
-        headroom_gib=machine.usable_gib - planned,
+        headroom_gib=usable - planned,
         host_needed_gib=0.0 if shared else _PROCESS_GIB + host,
-        kv_bytes_per_token=kv_cache.bytes_per_token(groups),
-        kv_cache_tokens=shape.context * shape.max_num_seqs,
-        max_concurrency_at_context=float(shape.max_num_seqs),
+        kv_bytes_per_token=bytes_per_token(arch, shape.kv_dtype, layout),
+        kv_cache_tokens=tokens,
+        max_concurrency_at_context=concurrency,
+        on_host=_on_host(parts, found, layout) if machine.is_gpu else HostShare(),
     )

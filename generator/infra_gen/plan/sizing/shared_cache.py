@@ -14,15 +14,16 @@ def shortfall(mem: Memory, context: int) -> float:
     """GiB a device lacks for one sequence of full context, or for what lies outside its share.
 
     0 when it fits. A share that the user set may take what is reserved for a display: only the
-    device's end counts.
+    device's end counts, less what the driver holds. An engine that wants a recurrent state for every
+    request that it may run at once does not start without.
     """
-    beyond = -(mem.headroom_gib + mem.reserved_gib)
+    beyond = mem.driver_gib - (mem.headroom_gib + mem.reserved_gib)
     if beyond > 0:
         return beyond
     if mem.kv_bytes_per_token == 0:
         return max(0.0, -mem.kv_cache_gib)
     if mem.kv_cache_gib > 0 and mem.max_concurrency_at_context >= 1:
-        return 0.0
+        return mem.states_lacking_gib
     if mem.max_concurrency_at_context > 0:
         one = mem.kv_cache_gib / mem.max_concurrency_at_context
     else:

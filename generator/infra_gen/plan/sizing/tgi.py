@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from infra_gen.errors import UsageError
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Architecture, ModelPreset, Parsers
-from infra_gen.model.plan import Limits, Machine, Memory, Weights
-from infra_gen.plan import legality, memory, quantization
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Limits, Memory, Placement, Weights
+from infra_gen.plan import legality, quantization
 from infra_gen.plan.memory import Shape
-from infra_gen.plan.sizing import shared_cache
+from infra_gen.plan.sizing import shared_cache, tgi_memory, tgi_settings
 from infra_gen.plan.sizing.contract import Ask, Split
 
 name = "tgi"
 calibrated_as = "vllm"
 reserves_slots = False
+borrows_speed = True
+settings = tgi_settings.settings
 
 LOCAL_MODEL = "/models"  # where a folder of the host is mounted
 _MAX_REQUESTS = 512
@@ -37,6 +40,11 @@ _QUANTIZE: dict[str, str | None] = {
 def quantize(method: str) -> str | None:
     """The value of --quantize for that method, None for plain weights."""
     return _QUANTIZE[method]
+
+
+def placements(arch: Architecture, machine: Machine) -> Sequence[Placement]:
+    """None: everything lies on devices."""
+    return ()
 
 
 def problem(weights: Weights, machine: Machine, info: EngineInfo) -> str | None:
@@ -68,7 +76,7 @@ def limits(ask: Ask) -> Limits:
         context=ask.context,
         max_num_seqs=min(_MAX_REQUESTS, math.ceil((ask.requests or _REQUESTS_DEFAULT) / 8) * 8),
         max_num_batched_tokens=max(_PREFILL_DEFAULT, ask.context),
-        memory_fraction=memory.tgi_fraction(ask.machine, ask.calibration),
+        memory_fraction=tgi_memory.fraction(ask.machine, ask.calibration),
         kv_cache_dtype="auto",
     )
 
@@ -77,7 +85,7 @@ def memory_of(
     machine: Machine, arch: Architecture, shape: Shape, calibration: Calibration
 ) -> Memory:
     """The fullest shard."""
-    return memory.tgi_memory(machine, arch, shape, calibration)
+    return tgi_memory.tgi_memory(machine, arch, shape, calibration)
 
 
 def shortfall(mem: Memory, context: int) -> float:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from infra_gen.model.calibration import Calibration
 from infra_gen.model.engine import EngineInfo
 from infra_gen.model.llm import Architecture, ModelPreset, Parsers
-from infra_gen.model.plan import Limits, Machine, Memory, Weights
+from infra_gen.model.machine import Machine
+from infra_gen.model.plan import Limits, Memory, Placement, Weights
 from infra_gen.plan import legality, quantization
 from infra_gen.plan.memory import Shape
-from infra_gen.plan.sizing import shared_cache, vllm_memory
+from infra_gen.plan.sizing import shared_cache, vllm_memory, vllm_memory_settings
 from infra_gen.plan.sizing.contract import Ask, Split
 from infra_gen.plan.sizing.vllm_memory_release import batch_default
 
 name = "vllm"
 calibrated_as = "vllm"
 reserves_slots = False
+borrows_speed = False
+settings = vllm_memory_settings.settings
 
 _GRAPH_STEP = 8  # graphs are captured at multiples of eight
+
+
+def placements(arch: Architecture, machine: Machine) -> Sequence[Placement]:
+    """None: everything lies on devices."""
+    return ()
 
 
 def problem(weights: Weights, machine: Machine, info: EngineInfo) -> str | None:

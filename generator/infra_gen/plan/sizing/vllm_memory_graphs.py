@@ -26,20 +26,25 @@ def estimated(arch: Architecture, shape: Shape, release: Release, sizes: GraphSi
     """Bytes that vLLM expects: the first capture, and a fixed amount for each further one.
 
     Every size is captured in pieces between two attention layers, and those that decoding can
-    reach once more as a whole.
+    reach once more as a whole: one token of each request, and those guessed ahead. With adapters
+    every graph is captured with and without them (vllm/config/compilation.py,
+    cudagraph_specialize_lora).
     """
     largest = int(sizes.largest.value or 0)
-    limit = min(2 * shape.max_num_seqs, largest, shape.max_num_batched_tokens)
+    guess = shape.own.speculation
+    reach = shape.max_num_seqs * (1 + (guess.tokens if guess else 0))
+    limit = min(2 * reach, largest, shape.max_num_batched_tokens)
     pieces = capture_sizes(limit, light=release.light)
-    whole = [size for size in pieces if size <= shape.max_num_seqs]
+    whole = [size for size in pieces if size <= reach]
     if shape.eager or not pieces:
         return 0.0
     if not release.light:
         return len(pieces) * arch.layers * known(sizes.old_piece_mib_per_layer) * _MIB
+    kinds = 2 if shape.own.lora else 1
     piece = max(1.0, arch.layers * known(sizes.piece_mib_per_layer))
     first = known(sizes.first_mib_per_request) * max(whole)
     further = (len(pieces) - 1) * piece + (len(whole) - 1) * known(sizes.full_mib)
-    return (first + further) * _MIB
+    return (first + further) * kinds * _MIB
 
 
 def taken(arch: Architecture, shape: Shape, release: Release, sizes: GraphSizes) -> float:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from infra_gen.model.calibration import known
 from infra_gen.model.calibration_memory import VllmMemory
-from infra_gen.model.llm import Architecture, GatedDelta, Mamba2, ShortConvolution
+from infra_gen.model.llm import Architecture, GatedDelta, KimiDelta, Mamba2, ShortConvolution
 from infra_gen.model.params import ungated
 from infra_gen.plan.memory import Shape
 from infra_gen.plan.sizing.vllm_memory_release import Release
+from infra_gen.plan.sizing.vllm_memory_stage import Stage
 
 _ELEMENT = 2  # bytes of bf16 and fp16
 _FLOAT = 4  # bytes of a float32
@@ -55,6 +56,8 @@ def _state_layer(arch: Architecture, shape: Shape) -> float:
     if isinstance(mixer, GatedDelta):
         value = mixer.value_heads * mixer.value_dim
         inner = 2 * (2 * mixer.key_heads * mixer.key_dim + value) + 3 * value
+    elif isinstance(mixer, KimiDelta):
+        inner = 9 * mixer.heads * mixer.head_dim  # three projections before and after, three out
     elif isinstance(mixer, Mamba2):
         value = mixer.heads * mixer.head_dim
         inner = 2 * (value + 2 * mixer.groups * mixer.state) + 3 * value
@@ -64,18 +67,24 @@ def _state_layer(arch: Architecture, shape: Shape) -> float:
     return shape.max_num_batched_tokens * width * _ELEMENT
 
 
-def workspace(arch: Architecture, shape: Shape) -> float:
-    """Bytes of the two buffers between the experts' matrices, for every token and its experts."""
+def workspace(arch: Architecture, shape: Shape, release: Release) -> float:
+    """Bytes of the two buffers between the experts' matrices, for every token and its experts.
+
+    Copies of attention that share experts bring their tokens together. Older versions take them in
+    chunks.
+    """
     if arch.moe is None:
         return 0.0
-    width = arch.moe.intermediate_size / (1 if shape.expert_parallel else shape.tensor)
+    over = shape.tensor * shape.data
+    width = arch.moe.intermediate_size / (1 if shape.expert_parallel else over)
     first = width if ungated(arch) else 2 * width
-    rows = shape.max_num_batched_tokens * arch.moe.experts_per_token
+    tokens = shape.max_num_batched_tokens * shape.data
+    rows = min(tokens, release.chunk or tokens) * arch.moe.experts_per_token
     wide = max(width, arch.hidden_size) + max(first, arch.hidden_size)
     return rows * wide * _ELEMENT
 
 
-def _mlp_layer(arch: Architecture, shape: Shape) -> float:
+def _mlp_layer(arch: Architecture, shape: Shape, release: Release) -> float:
     """Bytes while an MLP runs: what attention left, two residuals, and its own intermediates."""
     hidden, tensor = arch.hidden_size, shape.tensor
     held = _attention_out(arch, tensor) + 2 * hidden
@@ -88,22 +97,22 @@ def _mlp_layer(arch: Architecture, shape: Shape) -> float:
     )
     routed = held + 2 * hidden + 3 * shared / tensor + arch.moe.experts * _FLOAT / _ELEMENT
     width = max(routed, dense if arch.moe.dense_layers else 0.0)
-    return shape.max_num_batched_tokens * width * _ELEMENT + workspace(arch, shape)
+    return shape.max_num_batched_tokens * width * _ELEMENT + workspace(arch, shape, release)
 
 
 def forward(arch: Architecture, shape: Shape, release: Release) -> float:
     """Bytes of the fullest layer. A workspace that stays is there during attention too."""
-    kept = workspace(arch, shape) if release.kept else 0.0
+    kept = workspace(arch, shape, release) if release.kept else 0.0
     states = any(g.state_bytes for g in arch.layer_groups)
     mixing = max(_attention_layer(arch, shape, release), _state_layer(arch, shape) * states)
-    return max(mixing + kept, _mlp_layer(arch, shape))
+    return max(mixing + kept, _mlp_layer(arch, shape, release))
 
 
 def sampler(arch: Architecture, shape: Shape, release: Release, constants: VllmMemory) -> float:
     """Bytes while one token is drawn for as many requests as run at once."""
     rows = min(shape.max_num_seqs, shape.max_num_batched_tokens)
     held = float(shape.max_num_batched_tokens * arch.hidden_size * _ELEMENT)
-    held += workspace(arch, shape) if release.kept else 0.0
+    held += workspace(arch, shape, release) if release.kept else 0.0
     scratch = min(rows, constants.sampler_rows.value or rows) * arch.vocab_size * _FLOAT
     each = constants.logit_bytes
     if release.second:
@@ -126,8 +135,12 @@ def compiler(arch: Architecture, shape: Shape, release: Release) -> float:
     return table + shape.max_num_batched_tokens * arch.hidden_size * written
 
 
-def peak(arch: Architecture, shape: Shape, release: Release, constants: VllmMemory) -> float:
-    """Bytes of the fullest moment."""
-    matrices = (constants.matmul_workspace_mib.value or 0) * _MIB
-    running = max(forward(arch, shape, release), sampler(arch, shape, release, constants))
-    return max(running + matrices, compiler(arch, shape, release))
+def peak(
+    arch: Architecture, shape: Shape, release: Release, constants: VllmMemory, stage: Stage
+) -> float:
+    """Bytes of the fullest moment: only the first stage embeds, only the last one samples."""
+    running = forward(arch, shape, release)
+    if stage.last:
+        running = max(running, sampler(arch, shape, release, constants))
+    running += (constants.matmul_workspace_mib.value or 0) * _MIB
+    return max(running, compiler(arch, shape, release)) if stage.first else running

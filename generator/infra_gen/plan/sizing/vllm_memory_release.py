@@ -12,7 +12,7 @@ from infra_gen.model.calibration_memory import (
     reached,
 )
 from infra_gen.model.llm import Architecture
-from infra_gen.model.plan import Machine
+from infra_gen.model.machine import Machine
 from infra_gen.plan.memory import Shape
 
 STATE_KINDS = ("linear", "mamba")
@@ -30,6 +30,8 @@ class Release:
     pool. `near`: layer counts closer than this factor make one group size. `latent_tokens`: tokens
     that a profile run projects up for latent attention. `states`: blocks of each state group that
     a request holds. `wide_state`: recurrent states have 32 bits. `light`: a graph is small.
+    `chunk`: tokens that experts take at a time, 0 for the whole batch.
+    `states_for_all`: it does not start where not every request at once could have a state.
     """
 
     second: bool
@@ -44,6 +46,8 @@ class Release:
     states: int
     wide_state: bool
     light: bool
+    chunk: int
+    states_for_all: bool
 
 
 def is_hybrid(arch: Architecture) -> bool:
@@ -72,6 +76,7 @@ def release_of(constants: VllmMemory, arch: Architecture, shape: Shape) -> Relea
     prefix = shape.prefix_cache
     if prefix is None:
         prefix = reached(constants.hybrid_prefix_cache_since, version)
+    aligned = prefix if shape.own.state_mode is None else shape.own.state_mode == "align"
     return Release(
         second=second,
         budgeted=budget == "both" or (budget == "first" and not second),
@@ -82,9 +87,11 @@ def release_of(constants: VllmMemory, arch: Architecture, shape: Shape) -> Relea
         pooled=reached(constants.hybrid_pool_since, version),
         near=at_version(constants.near_layer_counts, version).value,
         latent_tokens=int(at_version(constants.latent_tokens, version).value),
-        states=2 if prefix else 1,
+        states=2 if aligned else 1,
         wide_state=arch.class_name.startswith(tuple(constants.float32_state.value or ())),
         light=reached(constants.graphs.light_since, version),
+        states_for_all=reached(constants.states_for_all_since, version) and not shape.eager,
+        chunk=int(at_version(constants.expert_chunk_tokens, version).value),
     )
 
 
@@ -97,3 +104,11 @@ def batch_default(constants: VllmMemory, version: str | None, machine: Machine) 
         if machine.visible_gib >= row.min_device_gib
         and not any(machine.id.startswith(device) for device in row.except_devices)
     )
+
+
+def cache_dtype(constants: VllmMemory, shape: Shape) -> str:
+    """The type of the cache: what was asked, or what the checkpoint asks for where vLLM reads that."""
+    known = reached(constants.stored_cache_dtype_since, shape.version)
+    if shape.kv_dtype == "auto" and shape.cache_dtype and known:
+        return shape.cache_dtype
+    return shape.kv_dtype

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra_gen.model.calibration_speed import Rates
 from infra_gen.plan.speed.work import Work
@@ -17,7 +17,8 @@ class Limits:
     """What one device could do at best, and how its neighbours reach it.
 
     Bytes and operations per second; `compute` in the precision that matrices are multiplied in,
-    `attention_compute` in 16 bits. `link` is bytes per second and direction.
+    `attention_compute` in 16 bits. `link` is bytes per second and direction; `relayed`: what devices
+    exchange passes the host.
     """
 
     bandwidth: float
@@ -25,6 +26,7 @@ class Limits:
     attention_compute: float | None
     link: float | None
     ranks: int
+    relayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Step:
     """One step: `sequences` that get a token, at `context` tokens each, and tokens of prompts.
 
     `prompt_tokens` are of prompts of `prompt_length` tokens each; `prompts` is how many of them get
-    their first token in this step.
+    their first token in this step. `guesses` of each sequence are checked beside its next token.
     """
 
     sequences: float
@@ -40,6 +42,7 @@ class Step:
     prompt_tokens: float = 0.0
     prompt_length: float = 0.0
     prompts: float = 0.0
+    guesses: int = 0
 
 
 def joined_s(first: float, second: float, sharpness: float) -> float:
@@ -60,35 +63,44 @@ def read_s(size: float, share: float, limits: Limits, rates: Rates) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Matrices:
-    """Bytes that are read, operations on them, and the shares of both limits that are reached."""
+    """Bytes that are read, operations on them, the shares of both limits, how they overlap."""
 
     size: float
     operations: float
     reads: float
     computes: float
+    sharpness: float
 
 
 def _matrix_s(matrices: Matrices, compute: float | None, limits: Limits, rates: Rates) -> float:
     memory = read_s(matrices.size, matrices.reads, limits, rates)
     busy = matrices.operations / (compute * matrices.computes) if compute else 0.0
-    return joined_s(memory, busy, rates.sharpness)
+    return joined_s(memory, busy, matrices.sharpness)
 
 
 def matrices_s(work: Work, limits: Limits, rates: Rates, tokens: float, rows: float) -> float:
     """All matrices for `tokens` tokens; the head makes logits for `rows` of them only."""
     common = Matrices(
-        work.common_bytes, 2 * work.common_params * tokens, rates.weights, rates.matrices
+        work.common_bytes,
+        2 * work.common_params * tokens,
+        rates.weights,
+        rates.matrices,
+        rates.sharpness,
     )
     total = _matrix_s(common, limits.compute, limits, rates)
     if work.expert_bytes:
+        met = tokens * work.data
         experts = Matrices(
-            work.expert_bytes * work.experts_touched(tokens, rates.coverage),
-            2 * work.expert_active * tokens,
+            work.expert_bytes * work.experts_touched(met, rates.coverage),
+            2 * work.expert_active * met,
             rates.experts,
             rates.expert_matrices,
+            rates.expert_sharpness,
         )
         total += _matrix_s(experts, limits.compute, limits, rates)
-    head = Matrices(work.head_bytes, 2 * work.head_params * rows, rates.weights, rates.matrices)
+    head = Matrices(
+        work.head_bytes, 2 * work.head_params * rows, rates.weights, rates.matrices, rates.sharpness
+    )
     return total + _matrix_s(head, limits.attention_compute, limits, rates)  # not quantized
 
 
@@ -115,15 +127,35 @@ def prompt_attention_s(work: Work, limits: Limits, rates: Rates, tokens: float) 
 
 
 def exchange_s(work: Work, limits: Limits, rates: Rates, tokens: float) -> float:
-    """All-reduces of a step: each device passes its part on to all others, twice.
+    """All-reduces of a step, and what groups with a batch each send to the experts and back.
 
-    The time of one is 2 x (ranks - 1) / ranks x (latency + bytes / link).
+    An all-reduce over n devices takes 2 x (n - 1) / n x (latency + bytes / link). Groups gather the
+    tokens of all of them before the experts and scatter the sums after: an all-reduce's two halves.
     """
-    if limits.ranks < 2 or not limits.link:
-        return 0.0
+    total = 0.0
+    if limits.ranks > 1:
+        reduces = work.layers * _EXCHANGES - (work.expert_layers if work.data > 1 else 0)
+        total += reduces * _all_reduce_s(work, limits, rates, tokens, limits.ranks)
+    if work.data > 1:
+        met, devices = tokens * work.data, limits.ranks * work.data
+        total += work.expert_layers * _all_reduce_s(work, limits, rates, met, devices)
+    return total
+
+
+def _all_reduce_s(work: Work, limits: Limits, rates: Rates, tokens: float, devices: int) -> float:
+    return 2 * (devices - 1) / devices * hop_s(work, limits, rates, tokens)
+
+
+def hop_s(work: Work, limits: Limits, rates: Rates, tokens: float) -> float:
+    """Hand the hidden states of so many tokens to another device.
+
+    Where the link is not known it has the latency of the host's.
+    """
+    through_host = limits.relayed or not limits.link
+    latency = max(rates.link_us, rates.relay_us) if through_host else rates.link_us
     size = tokens * work.hidden * _ACTIVATION_BYTES
-    one = rates.link_us / 1e6 + size / (limits.link * rates.link_share)
-    return work.layers * _EXCHANGES * 2 * (limits.ranks - 1) / limits.ranks * one
+    passing = size / (limits.link * rates.link_share) if limits.link else 0.0
+    return latency / 1e6 + passing
 
 
 def fixed_s(work: Work, rates: Rates, sequences: float) -> float:
@@ -135,9 +167,10 @@ def fixed_s(work: Work, rates: Rates, sequences: float) -> float:
 
 def step_s(work: Work, limits: Limits, rates: Rates, step: Step) -> float:
     """Seconds of one step with its tokens written and its tokens read."""
-    tokens = step.sequences + step.prompt_tokens
+    checked = step.sequences * (1 + step.guesses)
+    tokens = checked + step.prompt_tokens
     total = fixed_s(work, rates, step.sequences + step.prompts)
-    total += matrices_s(work, limits, rates, tokens, step.sequences + step.prompts)
+    total += matrices_s(work, limits, rates, tokens, checked + step.prompts)
     total += exchange_s(work, limits, rates, tokens)
     if step.sequences:
         total += decode_attention_s(work, limits, rates, step)
@@ -147,3 +180,20 @@ def step_s(work: Work, limits: Limits, rates: Rates, step: Step) -> float:
     if tokens > rates.graph_tokens:  # the CPU launches every kernel, while the device works
         total = max(total, work.layers * rates.launch_us / 1e6)
     return total
+
+
+def draft_s(work: Work, limits: Limits, rates: Rates, sequences: float) -> float:
+    """Guess one token for each sequence: as one more layer of the model and its head would."""
+    layer = replace(
+        work,
+        layers=1,
+        expert_layers=min(1, work.expert_layers),
+        state_layers=0,
+        common_bytes=work.common_bytes / work.layers,
+        common_params=work.common_params / work.layers,
+        expert_bytes=work.expert_bytes / max(1, work.expert_layers),
+        expert_active=work.expert_active / max(1, work.expert_layers),
+    )
+    total = fixed_s(layer, rates, sequences) - rates.step_us / 1e6
+    total += matrices_s(layer, limits, rates, sequences, sequences)
+    return total + exchange_s(layer, limits, rates, sequences)

@@ -1,6 +1,7 @@
 """What one step reads and multiplies: bytes of weights and cache, parameters, attention.
 
-Everything here is of one device of a tensor-parallel group, unless it says otherwise.
+Everything here is of one device of a tensor-parallel group, unless it says otherwise. The stages of
+a pipeline work one after another, so all of their layers are counted.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ STATE_KINDS = ("linear", "mamba")
 # Layers whose attention stays at 16 bits while the experts are quantized.
 _PLAIN_ATTENTION = ("mxfp4",)
 _PLAIN_BYTES = 2.0  # what is not quantized is kept in 16 bits
+_WIDEST = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Work:
 
     Bytes and parameters of one device: `common` are what every token passes, `expert` all experts,
     `head` the output projection. `expert_active` are the expert parameters that one token passes.
+    `data` groups with a batch each share the experts, so the tokens of all of them meet there.
     """
 
     layers: int
@@ -63,6 +66,7 @@ class Work:
     expert_share: float
     attention: tuple[Attention, ...]
     state_bytes: float
+    data: int = 1
 
     def request_bytes(self, tokens: float, batched_tokens: float) -> float:
         """Cache that one request of `tokens` tokens holds at its end.
@@ -137,6 +141,30 @@ def _attention_flops(arch: Architecture, group: LayerGroup, tensor: int) -> tupl
     return both, both
 
 
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """Bytes of a quantized parameter and of one of the head; parameters kept in 16 bits."""
+
+    each: float
+    head: float
+    plain_params: float
+
+
+def _bytes(
+    arch: Architecture, weight_bytes: float, quantization: str, *, body: float, experts: float
+) -> _Bytes:
+    counted = count_params(arch)
+    tables = counted.embedding + counted.head
+    if quantization[:1].isupper():  # GGUF: every matrix is quantized, the table of embeddings too
+        each = weight_bytes / max(1.0, body + experts + tables)
+        return _Bytes(each, each, 0.0)
+    plain = float(counted.attention) if quantization in _PLAIN_ATTENTION else 0.0
+    left = weight_bytes - _PLAIN_BYTES * (tables + plain)
+    each = max(0.0, left) / max(1.0, body + experts - plain)
+    # A checkpoint that says less than its shapes, such as a tied one, is taken as it is.
+    return _Bytes(min(each, _WIDEST), _PLAIN_BYTES, plain)
+
+
 def work_of(
     arch: Architecture,
     *,
@@ -145,29 +173,21 @@ def work_of(
     cache_bytes_per_token: float,
     quantization: str,
     writes: bool,
+    data: int = 1,
 ) -> Work:
     """The work of one device. `weight_bytes` of the whole model, the cache of this device.
 
+    Experts are spread over all `tensor` x `data` devices, whether whole (expert parallelism) or in
+    slices: what one device reads and multiplies is the same share of them.
     Embedding rows are looked up, so they are never read as a whole; tied ones are, as the head.
     """
-    counted = count_params(arch)
     experts, active = _expert_params(arch)
+    counted = count_params(arch)
     head_params = float(counted.head or counted.embedding) if writes else 0.0
-    attention = float(counted.attention)
     body = max(0.0, counted.attention + counted.mlp - experts)
-    gguf = quantization[:1].isupper()
-    plain_params = counted.embedding + counted.head
-    plain_attention = attention if quantization in _PLAIN_ATTENTION else 0.0
-    if gguf:  # every matrix is quantized, the table of embeddings too
-        each = weight_bytes / max(1.0, body + experts + plain_params)
-        head_bytes, attention_bytes, rest = head_params * each, 0.0, each
-    else:
-        left = weight_bytes - _PLAIN_BYTES * (plain_params + plain_attention)
-        rest = max(0.0, left) / max(1.0, body + experts - plain_attention)
-        # A checkpoint that says less than its shapes, such as a tied one, is taken as it is.
-        rest = min(rest, 4.0)
-        head_bytes, attention_bytes = head_params * _PLAIN_BYTES, plain_attention * _PLAIN_BYTES
-    common_bytes = (body - plain_attention) * rest + attention_bytes
+    held = _bytes(arch, weight_bytes, quantization, body=body, experts=experts)
+    plain = held.plain_params
+    common_bytes = (body - plain) * held.each + plain * _PLAIN_BYTES
     states = [g for g in arch.layer_groups if g.kind in STATE_KINDS]
     encoder = all(group.kind == "none" for group in arch.layer_groups)
     moe = arch.moe
@@ -178,11 +198,12 @@ def work_of(
         hidden=arch.hidden_size,
         common_bytes=common_bytes / tensor,
         common_params=body / tensor,
-        expert_bytes=experts * rest / tensor,
-        expert_active=active / tensor,
-        head_bytes=head_bytes / tensor,
+        expert_bytes=experts * held.each / (tensor * data),
+        expert_active=active / (tensor * data),
+        head_bytes=head_params * held.head / tensor,
         head_params=head_params / tensor,
         expert_share=moe.experts_per_token / moe.experts if moe else 0.0,
         attention=_attention(arch, tensor, cache_bytes_per_token, encoder=encoder),
         state_bytes=sum(g.layers * (g.state_bytes or 0) for g in states) / tensor,
+        data=data,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra_gen.model.finding import Finding
-from infra_gen.model.plan import Point
 from infra_gen.rules.contract import Rule
 from infra_gen.rules.places import in_spec
 from infra_gen.rules.subject import Subject
@@ -28,7 +27,7 @@ RULE = Rule(
 def check(subject: Subject) -> Iterator[Finding]:
     """One finding for each target that is missed; an unknown speed is none."""
     load, speed = subject.spec.load, subject.plan.performance
-    busiest = _busiest(speed.points, speed.peak_concurrency)
+    busiest = speed.peak
     wanted = (
         ("ttft_ms", load.ttft_ms, speed.meets_ttft, busiest and busiest.ttft_ms),
         ("tpot_ms", load.tpot_ms, speed.meets_tpot, busiest and busiest.tpot_ms),
@@ -38,9 +37,3 @@ def check(subject: Subject) -> Iterator[Finding]:
             have = f"{reached:.0f} ms are predicted" if reached else "more is predicted"
             message = f"{key} is {target:g}; {have} with {speed.peak_concurrency} requests at once"
             yield in_spec(RULE, subject, f"load.{key}", message)
-
-
-def _busiest(points: tuple[Point, ...], peak: int) -> Point | None:
-    """The prediction at the planned peak, else the nearest above it, else the last."""
-    above = [point for point in points if point.concurrency >= peak]
-    return min(above or points[-1:], key=lambda point: point.concurrency, default=None)
