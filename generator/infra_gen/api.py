@@ -17,7 +17,9 @@ from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan import Plan, Point
 from infra_gen.model.spec import SPEC_FILE, Spec
+from infra_gen.pinning import Outcome, Pinning, pin
 from infra_gen.plan.under_load import speed_of
+from infra_gen.rebuilding import build_at
 from infra_gen.rules import registry as rules
 from infra_gen.stack.build import build_stack
 from infra_gen.stack.explain import explanation, known_names
@@ -26,7 +28,6 @@ from infra_gen.updating import (
     Prepared,
     Updated,
     abort,
-    build_at,
     carry_out,
     load,
     prepare,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Built",
     "Checked",
+    "Outcome",
+    "Pinning",
     "Prepared",
     "Updated",
     "abort",
@@ -51,6 +54,7 @@ __all__ = [
     "explain",
     "judge",
     "load",
+    "pin",
     "plan",
     "plan_document",
     "predict",
@@ -87,7 +91,7 @@ def write_new(built: Built, root: Path) -> FileTree:
 
 def build_locked(root: Path, spec: Spec, lock: Lock) -> Built:
     """What `root` should hold, with the lock's choices; errors point at the files."""
-    return build_at(root, spec, lock.resolved)
+    return build_at(root, spec, lock.resolved, lock.images)
 
 
 def _disk_files(root: Path, tree: Mapping[str, File]) -> dict[str, str]:

@@ -34,12 +34,14 @@ ALLOWED: dict[str, set[str]] = {
     "building.py": {
         "model", "errors", "knowledge", "plan", "engines", "stack", "targets", "rules",
     },
+    "rebuilding.py": {"building", "model", "errors", "lifecycle"},
+    "pinning.py": {"updating", "rebuilding", "building", "model", "errors", "knowledge", "stack"},
     "updating.py": {
-        "building", "model", "errors", "resources", "knowledge", "lifecycle",
+        "rebuilding", "building", "model", "errors", "resources", "knowledge", "lifecycle",
     },
     "api.py": {
-        "updating", "building", "model", "errors", "resources", "knowledge", "plan", "engines", "stack",
-        "targets", "rules", "lifecycle",
+        "updating", "rebuilding", "pinning", "building", "model", "errors", "resources", "knowledge",
+        "plan", "engines", "stack", "targets", "rules", "lifecycle",
     },
     "detect": {"errors", "knowledge", "render"},
     "catalogue": {"model", "errors", "knowledge", "plan", "targets", "rules"},
@@ -63,6 +65,7 @@ READERS = WRITERS | {
     "knowledge/gguf_file.py",
     "knowledge/gguf_header.py",
     "knowledge/hub.py",
+    "knowledge/registry_logins.py",  # logins that docker keeps for the user
     "knowledge/profiles.py",
     "knowledge/hf_config.py",
     "knowledge/models.py",

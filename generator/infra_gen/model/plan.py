@@ -71,6 +71,11 @@ class Machine:
         """Whether an accelerator does the work."""
         return self.accelerator != "cpu"
 
+    @property
+    def platform(self) -> str:
+        """What images for it are built for."""
+        return {"x86_64": "linux/amd64"}.get(self.arch, f"linux/{self.arch}")
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
