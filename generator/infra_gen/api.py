@@ -17,7 +17,7 @@ from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan import Plan, Point
 from infra_gen.model.spec import SPEC_FILE, Spec
-from infra_gen.pinning import Outcome, Pinning, pin
+from infra_gen.pinning import Outcome, Pinning, Wanted, pin
 from infra_gen.plan.under_load import speed_of
 from infra_gen.rebuilding import build_at
 from infra_gen.rules import registry as rules
@@ -45,6 +45,7 @@ __all__ = [
     "Pinning",
     "Prepared",
     "Updated",
+    "Wanted",
     "abort",
     "build",
     "build_locked",

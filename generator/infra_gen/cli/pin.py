@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from datetime import date
 
-    from infra_gen.pinning import Outcome
+    from infra_gen.api import Outcome, Pinning
 
 HELP = """Write images down by digest and the model by commit.
 
@@ -53,10 +53,9 @@ def pin(
     """Ask, say what came of it, write."""
     from infra_gen import api
     from infra_gen.cli import printing
-    from infra_gen.errors import ExitCode, FindingsError
-    from infra_gen.pinning import Wanted
+    from infra_gen.errors import FindingsError
 
-    wanted = Wanted(
+    wanted = api.Wanted(
         images=images or not models, models=models or not images, again=models,
         platform=_platform(platform),
     )  # fmt: skip
@@ -65,6 +64,15 @@ def pin(
     except FindingsError as error:
         printing.findings(error.findings)
         raise
+    return _written(done, dry_run=dry_run)
+
+
+def _written(done: Pinning, *, dry_run: bool) -> int:
+    """Say what came of every item, write or show what is new; the exit code."""
+    from infra_gen import api
+    from infra_gen.cli import printing
+    from infra_gen.errors import ExitCode
+
     for one in done.outcomes:
         typer.echo(_line(one))
     if done.in_vain:
