@@ -6,16 +6,17 @@ What cannot be asked keeps what it has: every item says for itself what came of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from infra_gen.building import Built
 from infra_gen.errors import UsageError
 from infra_gen.knowledge import hub
+from infra_gen.knowledge.deadline import all_at_once
 from infra_gen.knowledge.hub_repository import RepoFile, weight_files
 from infra_gen.knowledge.registry import digest_of
 from infra_gen.knowledge.registry_answers import RegistryError, reference_of
@@ -27,7 +28,6 @@ from infra_gen.rebuilding import Fresh
 from infra_gen.stack.digests import carried_as_files
 from infra_gen.updating import Prepared, prepare
 
-_AT_ONCE = 4
 _NOTICEABLE = 0.01  # the sizes of presets may leave out the headers of files
 
 State = Literal["pinned", "moved", "same", "failed", "skipped"]
@@ -110,8 +110,7 @@ def _images(built: Built, wanted: Wanted, locked: Mapping[str, LockedImage]) -> 
         # Another platform than before was never looked for under the digest that is known.
         return _image(named[name], platform, before, look=wanted.platform is not None)
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(asked, sorted(named)))
+    return all_at_once([partial(asked, name) for name in sorted(named)])
 
 
 def _image(image: Image, platform: str, before: str | None, *, look: bool) -> Outcome:

@@ -23,8 +23,8 @@ Asks the images' registries for the digest of each tag, and the Hugging Face Hub
 model that has none, keeps both in infra-gen.lock and regenerates the files as infra-gen update does,
 with your edits. What cannot be asked stays as it is, and is said. Logins are those of docker login.
 A digest holds as long as the tag is the same; a later update asks nobody.
-Exit codes: 0 pinned, or nothing was to be pinned; 1 nothing could be asked, nothing written; 2
-conflicts; 3 findings; 4 the spec or lock is wrong; 5 does not fit.
+Exit codes: 0 at least one answered, or nothing was to be asked; 1 nobody did, nothing is written;
+2 conflicts; 3 findings; 4 the spec or lock is wrong; 5 does not fit.
 """
 
 
@@ -76,7 +76,7 @@ def _written(done: Pinning, *, dry_run: bool) -> int:
     for one in done.outcomes:
         typer.echo(_line(one))
     if done.in_vain:
-        typer.echo("error: nobody could be asked; nothing was written", err=True)
+        typer.echo("error: nothing could be learned; nothing was written", err=True)
         return ExitCode.USAGE
     if done.prepared is None:
         typer.echo("nothing to write")
