@@ -85,6 +85,7 @@ class RegistryStandIn:
         self.auth = "none"
         self.login: str | None = None
         self.realm: str | None = None
+        self.refused = ""  # a part of paths that tests let lead nowhere
         self.behave: Behaviour = lambda _: None
         self.asked: list[Asked] = []
         stand_in = self

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,8 @@ class TestImages:
     @pytest.mark.usefixtures("images")
     def test_an_edit_of_the_same_line_conflicts(self, root: Path, capsys: Printed) -> None:
         replace_in(root / "image/Dockerfile", f"\nFROM {ENGINE}\n", "\nFROM my/own:v1\n")
+        assert run(["pin", str(root), "--images", "--dry-run", *DAY]) == 2
+        capsys.readouterr()
         assert run(["pin", str(root), "--images", *DAY]) == 2
         assert "image/Dockerfile" in capsys.readouterr().err
         assert "FROM my/own:v1" in (root / "image/Dockerfile").read_text("utf-8")
@@ -311,6 +314,18 @@ class TestTargets:
         if target == "systemd":  # the engine runs without its image
             assert digests(root)[ENGINE] is None
             assert not any("vllm" in asked.path for asked in images.asked)
+
+    def test_on_a_mac_what_measures_is_pinned(
+        self, tmp_path: Path, images: RegistryStandIn
+    ) -> None:
+        root = make(tmp_path / "chat", hardware="apple-m3-16gb", model="qwen3-4b")
+        assert locked(root)["resolved"]["target"] == "launchd"
+        images.tags["grafana/grafana:13.2.3"] = index("linux/amd64")
+        assert run(["pin", str(root), "--images", *DAY]) == 0
+        assert run(["check", str(root)]) == 0
+        prometheus = "docker.io/prom/prometheus:v3.5.0"
+        assert digests(root)[prometheus] == digest(content_of(prometheus))
+        assert digests(root)["docker.io/grafana/grafana:13.2.3"] is None  # not for this processor
 
     def test_images_in_a_file_have_no_digest(
         self, root: Path, images: RegistryStandIn, capsys: Printed
@@ -453,6 +468,13 @@ class TestModels:
         assert run(["pin", str(root), "--models"]) == 1
         assert "the Hub gives an answer that is none" in capsys.readouterr().out
 
+    def test_an_address_that_is_none(
+        self, root: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://[broken")
+        assert run(["pin", str(root), "--models"]) == 1
+        assert f"{MODEL}: stays unpinned: the Hub" in capsys.readouterr().out
+
     def test_slow(
         self, root: Path, hub: StandIn, capsys: Printed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -511,3 +533,69 @@ def test_all_images_are_asked_at_once(
     assert any(
         f"{ENGINE}: stays unpinned: docker.io does not answer within 1 s" in x for x in lines
     )
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "pin.md"
+FENCE = re.compile(r"^```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def sessions(page: str) -> list[str]:
+    return [block for block in FENCE.findall(page) if block.startswith("$ infra-gen")]
+
+
+def replayed(root: Path, images: RegistryStandIn, capsys: Printed) -> list[str]:
+    """The page's commands in order, with what happens between them; what each block should be."""
+    blocks = sessions(PAGE.read_text("utf-8"))
+    between: list[Callable[[], object]] = [
+        lambda: setattr(images, "refused", "/nvidia/"),
+        lambda: setattr(images, "refused", ""),
+        lambda: replace_in(
+            root / "infra-gen.yaml", "engine: auto", "engine: {name: vllm, version: 0.32.0}"
+        ),
+        lambda: setattr(images, "refused", "/"),
+    ]
+    assert len(blocks) == len(between)
+    found = []
+    for block, happens in zip(blocks, between, strict=True):
+        happens()
+        command = block.splitlines()[0]
+        capsys.readouterr()
+        code = run([*command.removeprefix("$ infra-gen ").split()])
+        told = capsys.readouterr()
+        asks_code = f"$ echo $?\n{int(code)}\n" if "$ echo $?" in block else ""
+        found.append(f"{command}\n{told.out}{told.err}{asks_code}")
+    return found
+
+
+def test_the_page_shows_what_is_printed(
+    root: Path,
+    images: RegistryStandIn,
+    hub: StandIn,
+    capsys: Printed,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """With --update-golden the page is written anew."""
+    assert hub
+    monkeypatch.chdir(root.parent)
+    url = images.url
+
+    def asked_at(self: Reference) -> str:
+        gone = images.refused and images.refused in f"/{self.repository}"
+        return f"{'http://127.0.0.1:1' if gone else url}/v2/{self.repository}"
+
+    monkeypatch.setattr(Reference, "url", property(asked_at))
+    page = PAGE.read_text("utf-8")
+    real = replayed(root, images, capsys)
+    told = "".join(real)
+    shown = sorted(set(re.findall(r"sha256:[0-9a-f]{64}", page)))
+    if request.config.getoption("--update-golden"):
+        for block, text in zip(sessions(page), real, strict=True):
+            page = page.replace(block, text, 1)
+        engine = digest(content_of(ENGINE))
+        page = re.sub(rf"({re.escape(ENGINE)}@)sha256:[0-9a-f]{{64}}", rf"\g<1>{engine}", page)
+        page = re.sub(r'("digest": ")sha256:[0-9a-f]{64}', rf"\g<1>{engine}", page)
+        PAGE.write_text(page, "utf-8")
+        return
+    assert sessions(page) == real
+    assert [one for one in shown if one not in told] == []

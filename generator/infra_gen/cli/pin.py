@@ -83,7 +83,7 @@ def _written(done: Pinning, *, dry_run: bool) -> int:
         return ExitCode.CLEAN
     if dry_run:
         printing.preview(done.prepared)
-        return ExitCode.CLEAN
+        return ExitCode.DRIFT if done.prepared.found.conflicts else ExitCode.CLEAN
     updated = api.carry_out(done.prepared)
     printing.updated(updated)
     return ExitCode.DRIFT if updated.conflicts else ExitCode.CLEAN

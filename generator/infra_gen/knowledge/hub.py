@@ -254,7 +254,9 @@ def newest(repo: str) -> Repository:
         raise UsageError("HF_HUB_OFFLINE is set", where=repo)
     try:
         found = _repository(library, repo, None)
-    except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:
+    except UsageError:
+        raise
+    except Exception as error:  # whatever the library makes of an answer, or of HF_ENDPOINT
         kind = type(error).__name__
         raise UsageError(f"the Hub gives an answer that is none ({kind})", where=repo) from error
     if not re.fullmatch(r"[0-9a-f]{40}", found.commit):
