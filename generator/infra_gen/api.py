@@ -18,7 +18,9 @@ from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan import Plan, Point
 from infra_gen.model.spec import SPEC_FILE, Spec
+from infra_gen.pinning import Outcome, Pinning, Wanted, pin
 from infra_gen.plan.under_load import speed_of
+from infra_gen.rebuilding import build_at
 from infra_gen.rules import registry as rules
 from infra_gen.stack.build import build_stack
 from infra_gen.stack.explain import explanation, known_names
@@ -27,7 +29,6 @@ from infra_gen.updating import (
     Prepared,
     Updated,
     abort,
-    build_at,
     carry_out,
     load,
     prepare,
@@ -41,8 +42,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Built",
     "Checked",
+    "Outcome",
+    "Pinning",
     "Prepared",
     "Updated",
+    "Wanted",
     "abort",
     "build",
     "build_locked",
@@ -54,6 +58,7 @@ __all__ = [
     "explain",
     "judge",
     "load",
+    "pin",
     "plan",
     "plan_document",
     "predict",
@@ -79,7 +84,7 @@ def write_new(built: Built, root: Path) -> FileTree:
 
 def build_locked(root: Path, spec: Spec, lock: Lock) -> Built:
     """What `root` should hold, with the lock's choices; errors point at the files."""
-    return build_at(root, spec, lock.resolved)
+    return build_at(root, spec, lock.resolved, lock.images)
 
 
 def engine_move(prepared: Prepared) -> tuple[Consequence, ...]:
@@ -89,7 +94,7 @@ def engine_move(prepared: Prepared) -> tuple[Consequence, ...]:
     if new.engine != old.engine or new.engine_version == old.engine_version:
         return ()
     spec = spec_file.read_spec(root / SPEC_FILE)
-    before = build_at(root, spec, old)
+    before = build_at(root, spec, old, prepared.lock.images)
     argv, env = command_of(before.stack.service("engine"), before.stack)
     uses = Uses(
         flags=flags_of(argv),

@@ -18,7 +18,7 @@ from infra_gen.model.engine import EngineInfo
 from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.finding import Finding
-from infra_gen.model.lock import Resolved
+from infra_gen.model.lock import LockedImage, Resolved
 from infra_gen.model.machine import Machine
 from infra_gen.model.offer import Offer
 from infra_gen.model.plan import Plan
@@ -33,6 +33,7 @@ from infra_gen.rules.deployment import read_deployment
 from infra_gen.rules.subject import Subject
 from infra_gen.searching import nearest_hardware, search_of
 from infra_gen.stack.build import build_stack
+from infra_gen.stack.digests import pinned
 from infra_gen.targets.registry import TARGETS
 
 
@@ -186,10 +187,18 @@ def _stacked(
     return planned, facts, build_stack(spec, planned, facts.engines[planned.engine])
 
 
-def build(spec: Spec, base: Path, pins: Resolved | None = None) -> Built:
-    """Plan, stack, files and findings of `spec`, without touching the disk."""
+def build(
+    spec: Spec,
+    base: Path,
+    pins: Resolved | None = None,
+    images: tuple[LockedImage, ...] = (),
+) -> Built:
+    """Plan, stack, files and findings of `spec`, without touching the disk.
+
+    `images` are those of the lock: the digest of one that is still used is written down.
+    """
     _check_allowed(spec)
-    built = _rendered(spec, base, pins)
+    built = _rendered(spec, base, pins, images)
     _check_published(built.plan)
     files = {path: file.text for path, file in built.tree.items()}
     return replace(built, findings=judge(built, files))
@@ -217,9 +226,12 @@ def _check_published(planned: Plan) -> None:
         )
 
 
-def _rendered(spec: Spec, base: Path, pins: Resolved | None) -> Built:
+def _rendered(
+    spec: Spec, base: Path, pins: Resolved | None, images: tuple[LockedImage, ...]
+) -> Built:
     """The deployment, not judged."""
     planned, facts, stack = _stacked(spec, base, pins)
+    stack = pinned(stack, images)
     tree = _patched(TARGETS[planned.target].emit(stack), spec)
     return Built(spec, facts, planned, stack, tree, ())
 

@@ -16,7 +16,8 @@ from infra_gen.lifecycle.untouched import GENERATOR, untouched
 from infra_gen.model.filetree import File
 from infra_gen.model.finding import Finding
 from infra_gen.model.spec import SPEC_FILE
-from infra_gen.updating import build_at, load
+from infra_gen.rebuilding import build_at
+from infra_gen.updating import load
 
 # Starting a process and loading what planning needs costs as much as rendering this many.
 _WORTH_A_PROCESS = 12
@@ -82,7 +83,7 @@ def check(root: Path, *, full: bool = False) -> Checked:
     if spec_file.spec_sha256(spec) != lock.spec_sha256:
         changed = (drift.Drift(SPEC_FILE, "spec"), *drift.find_edits(root, lock))
         return Checked(root, changed, (), kept, ejected)
-    built = build_at(root, spec, lock.resolved)
+    built = build_at(root, spec, lock.resolved, lock.images)
     moved = lock.generator != GENERATOR or lock.knowledge_sha256 != store.knowledge_sha256()
     found = tuple(drift.find_drift(root, built.tree, lock, moved=moved))
     if any(one.kind == "conflict" for one in found):  # what lies between marks is no file yet
@@ -94,7 +95,7 @@ def check(root: Path, *, full: bool = False) -> Checked:
 def validate(root: Path) -> Checked:
     """All rules on the files as they are, without comparing."""
     spec, lock = load(root)
-    built = build_at(root, spec, lock.resolved)
+    built = build_at(root, spec, lock.resolved, lock.images)
     return Checked(root, (), judge(built, _disk_files(root, built.tree)))
 
 

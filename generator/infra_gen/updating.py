@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from infra_gen.building import Built, build, judge
-from infra_gen.errors import ConflictError, EditedError, FindingsError, InfraGenError, UsageError
+from infra_gen.building import Built, judge
+from infra_gen.errors import ConflictError, EditedError, FindingsError, UsageError
 from infra_gen.knowledge import store
 from infra_gen.knowledge.models import MODEL_FILE, document_of
 from infra_gen.lifecycle import edits, lock_file, spec_file, undo, writing
@@ -21,6 +21,7 @@ from infra_gen.lifecycle.spec_edit import with_engine_version, with_patches
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.lock import Lock, Resolved
 from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
+from infra_gen.rebuilding import Fresh, build_at, rebuilt
 from infra_gen.resources import data_dir
 
 _SCHEMA_FILE = f"{STATE_DIR}/spec.schema.json"
@@ -33,8 +34,8 @@ class Updated:
     """What `update` did, or would do.
 
     Paths written and deleted, and old -> new of what was planned anew. `edited` keep an edit;
-    `conflicts` have lines where edit and render contradict each other. `before` is what the written
-    files held.
+    `conflicts` have lines where edit and render contradict each other. `unpinned` are images that
+    the lock had by digest and that are another tag now.
     """
 
     root: Path
@@ -46,6 +47,7 @@ class Updated:
     edited: tuple[str, ...] = ()
     conflicts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     adopted: Adopted = field(default_factory=Adopted)
+    unpinned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,14 @@ class Prepared:
             edited=tuple(sorted(self.found.edited)),
             conflicts=self.found.conflicts,
             adopted=self.adopted,
+            unpinned=_unpinned(self.lock, self.built),
         )
+
+
+def _unpinned(lock: Lock, built: Built) -> tuple[str, ...]:
+    """Images that have no digest although the lock had one for their repository."""
+    known = {image.ref.rpartition(":")[0] for image in lock.images if image.digest}
+    return tuple(i.name for i in built.stack.images if not i.digest and i.repository in known)
 
 
 def _model_document(built: Built) -> dict[str, File]:
@@ -143,29 +152,6 @@ def load(root: Path) -> tuple[Spec, Lock]:
     return spec, lock
 
 
-def build_at(root: Path, spec: Spec, pins: Resolved | None) -> Built:
-    """What `root` should hold; errors point at its spec."""
-    with spec_file.blamed(root / SPEC_FILE):
-        return build(spec, root, pins)
-
-
-def _replanned(root: Path, spec: Spec, old: Resolved) -> Resolved | None:
-    """New numbers for `spec` with the old engine, model and quantization; None if they fail it."""
-    same_model = spec.model in ("auto", old.model)
-    kept = {
-        "model": old.model if spec.model == "auto" else spec.model,
-        "engine": old.engine if spec.engine == "auto" else spec.engine,
-        "quantization": (
-            old.quantization if spec.quantization == "auto" and same_model else spec.quantization
-        ),
-    }
-    try:
-        built = build(spec.model_copy(update=kept), root)
-    except InfraGenError:
-        return None
-    return None if built.errors else lock_file.resolved_of(built.plan)
-
-
 def _word(value: object) -> str:
     return "none" if value is None else str(value)
 
@@ -184,15 +170,16 @@ def prepare(
     discard_edits: bool = False,
     engine_version: str | None = None,
     adopt: bool = False,
+    fresh: Fresh | None = None,
 ) -> Prepared:
     """The update of `root` from its spec, without writing.
 
     `engine_version` is written into the spec first, and with `adopt` what edits say as patches.
 
     From the lock; when the spec changed, what it leaves to infra-gen stays as it was chosen as long
-    as that holds the new load; with `replan` everything is chosen anew. Raises ConflictError while
-    conflicts of an earlier update are open, EditedError for edits that lines cannot say,
-    FindingsError when rules forbid the result.
+    as that holds the new load; with `replan` everything is chosen anew. `fresh` replaces digests
+    and the commit of the lock. Raises ConflictError while conflicts of an earlier update are open,
+    EditedError for edits that lines cannot say, FindingsError when rules forbid the result.
     """
     _, lock = load(root)
     still = {} if discard_edits else edits.open_conflicts(root, lock)
@@ -202,16 +189,11 @@ def prepare(
     if engine_version is not None:
         text = with_engine_version(root / SPEC_FILE, lock.resolved.engine, engine_version)
     elif adopt:
-        before = build_at(root, spec_file.read_spec(root / SPEC_FILE), lock.resolved)
+        before = build_at(root, spec_file.read_spec(root / SPEC_FILE), lock.resolved, lock.images)
         adopted = adoptable(root, before.tree, lock)
         text = with_patches(root / SPEC_FILE, adopted.patches) if adopted.patches else None
     spec, bases = spec_file.spec_and_bases(root / SPEC_FILE, text)
-    pins: Resolved | None = lock.resolved
-    if replan:
-        pins = None
-    elif spec_file.spec_sha256(spec) != lock.spec_sha256:
-        pins = _replanned(root, spec, lock.resolved)
-    built = build_at(root, spec, pins)
+    built = rebuilt(root, spec, lock, fresh or Fresh(), replan=replan)
     dropped = built.tree if discard_edits else adopted.files
     found = edits.reconcile(root, built.tree, lock, dropped)
     _refuse(root, found)

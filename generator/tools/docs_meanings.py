@@ -105,8 +105,9 @@ LOCK: dict[str, str] = {
     "resolved.cpu_moe_layers": "Layers whose experts are on the CPU (llama.cpp).",
     "images": "Container images of the deployment.",
     "images[].ref": "Repository and tag.",
-    "images[].digest": "Digest; null: pinned by tag only.",
-    "images[].verified": "When the tag was last seen in a registry; `never`: not yet.",
+    "images[].digest": "What a registry said the tag is, written down by `infra-gen pin`; null: pinned by "
+    "tag only. It holds as long as the deployment uses that tag.",
+    "images[].verified": "The day on which the digest was first read; `never`: not yet.",
     "files": "Every file as written, by path.",
     "files.*.sha256": "Hash of its bytes.",
     "files.*.class": "`managed`: written again by `update`. `seeded`: written once, then yours.",

@@ -37,12 +37,15 @@ ALLOWED: dict[str, set[str]] = {
     },
     "searching.py": {"model", "knowledge", "plan", "targets"},
     "ranking.py": {"building", "errors", "model", "knowledge", "plan", "searching"},
+    "rebuilding.py": {"building", "model", "errors", "lifecycle"},
+    "pinning.py": {"updating", "rebuilding", "building", "model", "errors", "knowledge", "stack"},
     "updating.py": {
-        "building", "model", "errors", "resources", "knowledge", "lifecycle",
+        "rebuilding", "building", "model", "errors", "resources", "knowledge", "lifecycle",
     },
-    "checking.py": {"building", "updating", "errors", "knowledge", "lifecycle", "model"},
+    "checking.py": {"building", "updating", "rebuilding", "errors", "knowledge", "lifecycle", "model"},
     "api.py": {
-        "updating", "checking", "catalogue", "building", "model", "errors", "resources", "knowledge",
+        "updating", "checking", "catalogue", "rebuilding", "pinning", "building", "model", "errors",
+        "resources", "knowledge",
         "plan", "engines", "stack", "targets", "rules", "lifecycle",
     },
     "detect": {"errors", "knowledge", "render"},
@@ -71,6 +74,7 @@ READERS = WRITERS | {
     "knowledge/gguf_header.py",
     "knowledge/hub.py",
     "knowledge/prices.py",
+    "knowledge/registry_logins.py",  # logins that docker keeps for the user
     "knowledge/profiles.py",
     "knowledge/hf_config.py",
     "knowledge/models.py",

@@ -68,6 +68,8 @@ def updated(done: Updated) -> None:
             typer.echo(f"kept your edit: {path}")
     for path in done.kept:
         typer.echo(f"kept yours: {path}")
+    for name in done.unpinned:
+        typer.echo(f"{name}: no digest is known of this tag; infra-gen pin asks for it")
     _conflicts(done)
     if not (done.changes or done.written or done.deleted):
         typer.echo("nothing to do: the files are what infra-gen.yaml says")

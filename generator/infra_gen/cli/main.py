@@ -21,6 +21,7 @@ from infra_gen.cli import (
     explain,
     list_,
     new,
+    pin,
     plan,
     schema,
     show,
@@ -51,6 +52,7 @@ app.command("validate", help=validate.HELP)(validate.validate)
 app.command("check", help=check.HELP)(check.check)
 app.command("update", help=update.HELP)(update.update)
 app.command("diff", help=diff.HELP)(diff.diff)
+app.command("pin", help=pin.HELP)(pin.pin)
 app.command("eject", help=eject.HELP)(eject.eject)
 app.command("list", help=list_.HELP)(list_.list_)
 app.command("show", help=show.HELP)(show.show)

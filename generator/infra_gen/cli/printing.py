@@ -162,7 +162,7 @@ def plan(plan: Plan, extra: Sequence[Point] = (), *, load_stated: bool = True) -
         for warning in known:
             typer.echo(f"  - {warning}")
     if plan.nearest:
-        _heading("What would carry the load")
+        heading("What would carry the load")
         for words in plan.nearest:
             typer.echo(f"  {words}")
 

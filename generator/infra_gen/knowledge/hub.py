@@ -7,7 +7,6 @@ HF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE mean what they mean to huggingface_hub.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -15,6 +14,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from infra_gen.errors import UsageError
+from infra_gen.knowledge.deadline import within
 from infra_gen.knowledge.hf_fields import one_line
 from infra_gen.knowledge.hub_repository import (
     CONFIG_FILE,
@@ -47,28 +47,6 @@ def _library() -> ModuleType:
             hint=f"pip install 'infra-gen[hub]', or {_ALTERNATIVE}",
         ) from error
     return huggingface_hub  # type: ignore[no-any-return,unused-ignore]
-
-
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """The result of `call`, or TimeoutError: the library's own limits are for single reads."""
-    done: list[T] = []
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            done.append(call())
-        except BaseException as error:
-            failed.append(error)
-
-    # A daemon: a server that trickles must not keep the program from ending.
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failed:
-        raise failed[0]
-    if not done:
-        raise TimeoutError
-    return done[0]
 
 
 def _status(error: BaseException) -> int | None:
@@ -126,7 +104,7 @@ def _explained(error: BaseException, hf_id: str) -> UsageError | None:
 
 def _ask(hf_id: str, call: Callable[[], T]) -> T:
     try:
-        return _within(TIMEOUT_S, call)
+        return within(TIMEOUT_S, call)
     except UsageError:
         raise
     except Exception as error:
@@ -271,3 +249,20 @@ def read_hub(hf_id: str, taken: Callable[[str], bool], revision: str | None = No
             )  # fmt: skip
         base = find(library, repo.base, None)
     return preset_of(repo, base, _ident(repo.id, taken))
+
+
+def newest(repo: str) -> Repository:
+    """The repository at the newest commit of its default branch; UsageError says why there is none."""
+    library = _library()
+    if library.constants.HF_HUB_OFFLINE:
+        raise UsageError("HF_HUB_OFFLINE is set", where=repo)
+    try:
+        found = _repository(library, repo, None)
+    except UsageError:
+        raise
+    except Exception as error:  # whatever the library makes of an answer, or of HF_ENDPOINT
+        kind = type(error).__name__
+        raise UsageError(f"the Hub gives an answer that is none ({kind})", where=repo) from error
+    if not re.fullmatch(r"[0-9a-f]{40}", found.commit):
+        raise UsageError("the Hub names a commit that is none", where=repo)
+    return found

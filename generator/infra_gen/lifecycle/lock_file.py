@@ -61,9 +61,9 @@ def resolved_of(plan: Plan) -> Resolved:
 
 
 def _images(stack: Stack) -> tuple[LockedImage, ...]:
-    found = {s.image.reference: s.image for s in stack.services if s.image}
+    found = {s.image.name: s.image for s in stack.services if s.image}
     return tuple(
-        LockedImage(ref=ref, digest=image.digest, verified=image.verified)
+        LockedImage(ref=ref, digest=image.digest, verified=image.pinned_on or image.verified)
         for ref, image in sorted(found.items())
     )
 

@@ -14,6 +14,8 @@ from infra_gen.model.names import EngineName, TargetName
 from infra_gen.model.sourced import Record
 
 _SHA256 = r"^[0-9a-f]{64}$"
+_COMMIT = r"^[0-9a-f]{40}$"
+_DIGEST = r"^sha256:[0-9a-f]{64}$"
 
 
 class ResolvedParallelism(Record):
@@ -29,7 +31,7 @@ class Resolved(Record):
 
     hardware: str
     model: str
-    revision: str | None
+    revision: str | None = Field(pattern=_COMMIT)
     engine: EngineName
     engine_version: str
     quantization: str
@@ -45,11 +47,15 @@ class Resolved(Record):
 
 
 class LockedImage(Record):
-    """An image of the deployment; `verified` is a date or never."""
+    """An image of the deployment: `repository:tag`, and what a registry said that tag is.
+
+    An input of rendering as long as the deployment uses that tag. `verified` is the day on which the
+    digest was read, or never.
+    """
 
     ref: str
-    digest: str | None
-    verified: str
+    digest: str | None = Field(pattern=_DIGEST)
+    verified: str = Field(pattern=r"^(never|\d{4}-\d{2}-\d{2})$")
 
 
 class LockedFile(Record):

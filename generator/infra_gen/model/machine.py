@@ -45,6 +45,11 @@ class Machine:
     assumptions: tuple[str, ...] = ()
 
     @property
+    def platform(self) -> str:
+        """What images for it are built for."""
+        return {"x86_64": "linux/amd64"}.get(self.arch, f"linux/{self.arch}")
+
+    @property
     def is_gpu(self) -> bool:
         """Whether an accelerator does the work."""
         return self.accelerator != "cpu"

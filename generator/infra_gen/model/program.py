@@ -19,7 +19,7 @@ class Image:
     are those that any user may write to, in a new volume too. `capabilities` are those without
     which its program does not start. `runtime` is the container runtime that must be asked for by
     name (None: the usual one). `upstream` is the repository that this one mirrors (None: it is no
-    mirror).
+    mirror). `pinned_on` is the day on which a registry named `digest` (None: nobody asked one).
     """
 
     repository: str
@@ -34,12 +34,17 @@ class Image:
     capabilities: tuple[str, ...] = ()
     runtime: str | None = None
     upstream: str | None = None
+    pinned_on: str | None = None
+
+    @property
+    def name(self) -> str:
+        """`repository:tag`."""
+        return f"{self.repository}:{self.tag}"
 
     @property
     def reference(self) -> str:
         """`repository:tag`, with the digest where it is known."""
-        base = f"{self.repository}:{self.tag}"
-        return f"{base}@{self.digest}" if self.digest else base
+        return f"{self.name}@{self.digest}" if self.digest else self.name
 
 
 @dataclass(frozen=True, slots=True)

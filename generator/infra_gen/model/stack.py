@@ -264,6 +264,14 @@ class Stack:
         return any(service.role == role for service in self.services)
 
     @property
+    def images(self) -> tuple[Image, ...]:
+        """The images of everything that runs in a container, each once."""
+        contained = self.plan.runtime == "container"
+        measuring = ("metrics", "dashboard", "exporter")
+        used = (s.image for s in self.services if contained or s.role in measuring)
+        return tuple(dict.fromkeys(image for image in used if image))
+
+    @property
     def scrapes(self) -> tuple[Scrape, ...]:
         """Everything that Prometheus asks; a proxy also for an engine that measures nothing."""
         told = (

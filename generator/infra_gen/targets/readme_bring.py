@@ -10,9 +10,6 @@ from infra_gen.model.plan import Plan
 from infra_gen.model.stack import Image, Stack
 from infra_gen.targets.fetching import OTHER_COPIES
 
-_MEASURING = ("metrics", "dashboard", "exporter")
-_PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
-
 
 @dataclass(frozen=True, slots=True)
 class Carried:
@@ -45,14 +42,14 @@ def bring(stack: Stack) -> Bring | None:
     """What must be brought, None where a network does it."""
     if not stack.offline:
         return None
-    plan, images = stack.plan, _images(stack)
+    plan, images = stack.plan, stack.images
     folder = plan.weights.local_path or ""
     name = PurePosixPath(folder).name or "model"
     return Bring(
         images=tuple(_carried(image) for image in images),
         mirrored=any(image.upstream for image in images),
         digests=any(image.digest for image in images),
-        platform=_PLATFORMS.get(plan.machine.arch, f"linux/{plan.machine.arch}"),
+        platform=plan.machine.platform,
         model=_download(plan, name),
         model_name=name,
         folder=folder,
@@ -60,21 +57,10 @@ def bring(stack: Stack) -> Bring | None:
     )
 
 
-def _images(stack: Stack) -> tuple[Image, ...]:
-    """The images of everything that runs in a container, each once."""
-    contained = stack.plan.runtime == "container"
-    found = (
-        service.image
-        for service in stack.services
-        if service.image and (contained or service.role in _MEASURING)
-    )
-    return tuple(dict.fromkeys(found))
-
-
 def _carried(image: Image) -> Carried:
     tail = image.reference.removeprefix(image.repository)
-    here = f"{image.repository}:{image.tag}"  # a copy is given its tag; its digest comes of itself
-    return Carried(f"{image.upstream or image.repository}{tail}", here)
+    # A copy is given its tag; its digest comes of itself.
+    return Carried(f"{image.upstream or image.repository}{tail}", image.name)
 
 
 def _download(plan: Plan, name: str) -> str:

@@ -9,6 +9,8 @@ from infra_gen.model.plan import Plan
 from infra_gen.model.stack import NativeInstall, Service, Stack
 from infra_gen.targets.capacity import Row
 
+_ASKED = " `infra-gen pin` asks {} for it."
+
 
 def facts(stack: Stack) -> tuple[Row, ...]:
     """What runs, and in which version."""
@@ -80,9 +82,10 @@ def _images(stack: Stack) -> Iterator[str]:
         if native or image is None or not _in_container(stack, service):
             continue
         if image.digest is None:
-            yield f"`{image.reference}`: its digest is not known; the tag can be moved."
+            asked = "" if stack.offline and not image.upstream else _ASKED.format("its registry")
+            yield f"`{image.name}`: its digest is not known; the tag can be moved.{asked}"
         if image.verified == "never":
-            yield f"`{image.reference}`: infra-gen's authors have not run this image."
+            yield f"`{image.name}`: infra-gen's authors have not run this image."
 
 
 def _unknown_hash(native: NativeInstall) -> str:
@@ -96,7 +99,8 @@ def _downloads(stack: Stack) -> Iterator[str]:
     if download is None:
         return
     if len(download.revision) != 40:
-        yield f"`{download.repo}` at `{download.revision}`: a moving name, not a commit."
+        asked = "" if download.tool == "ollama" else _ASKED.format("the Hub")
+        yield f"`{download.repo}` at `{download.revision}`: a moving name, not a commit.{asked}"
     if download.tool == "curl" and download.sha256 is None:
         yield f"`{download.repo}`: no hash is known; only the size of its files is checked."
 

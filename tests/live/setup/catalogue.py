@@ -64,6 +64,12 @@ RECIPES = (
         ["root/usr/bin/caddy", "version"],
     ),
     Recipe(
+        "docker-registry",
+        "Debian sid's docker-registry, unpacked (about 40 MB)",
+        {"registry": "root/usr/bin/docker-registry"},
+        ["root/usr/bin/docker-registry", "--version"],
+    ),
+    Recipe(
         "linters",
         "hadolint, shellcheck, yamllint and check-jsonschema from PyPI (about 100 MB)",
         {

@@ -20,7 +20,7 @@ RULE = Rule(
     "memory need. Everything that was checked here was checked for the pinned version.",
     bad="image: vllm/vllm-openai:latest",
     good="image: vllm/vllm-openai:v0.33.0",
-    fix="Write the version's own tag, best with its digest.",
+    fix="Write the version's own tag, best with its digest (`infra-gen pin`).",
     sources=(
         "https://github.com/stackrox/kube-linter/blob/main/docs/generated/checks.md",
         "https://github.com/vllm-project/production-stack",

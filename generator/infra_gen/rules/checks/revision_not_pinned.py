@@ -20,7 +20,8 @@ RULE = Rule(
     "volume, then serve different models under one name.",
     bad="--revision=main",
     good="--revision=0499c3ac83fdef8810b907a23894ba91e95eddd8",
-    fix="Choose a model or quantization whose preset names the commit, or accept it: the README says so.",
+    fix="Run `infra-gen pin`, or choose a model or quantization whose preset names the commit, or "
+    "accept it: the README says so.",
     sources=(
         "https://github.com/vllm-project/production-stack",
         "https://huggingface.co/docs/huggingface_hub/guides/download",
