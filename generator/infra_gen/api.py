@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra_gen import packing
 from infra_gen.building import Built, build, judge, plan
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.engines import engine_info
@@ -29,13 +30,14 @@ from infra_gen.updating import (
     build_at,
     carry_out,
     load,
+    new_tree,
     prepare,
     update,
-    with_state,
 )
 
 if TYPE_CHECKING:
     from infra_gen.model.plan_document import PlanDocument
+    from infra_gen.repository import Bootstrapped, Wanted
 
 __all__ = [
     "Built",
@@ -43,6 +45,8 @@ __all__ = [
     "Prepared",
     "Updated",
     "abort",
+    "add_packs",
+    "bootstrap",
     "build",
     "build_locked",
     "carry_out",
@@ -79,15 +83,26 @@ def write_new(built: Built, root: Path) -> FileTree:
 
     Raises UsageError listing every path that is in the way.
     """
-    spec = File(spec_file.spec_text(built.spec), file_class="seeded")
-    tree = with_state(built).merged({SPEC_FILE: spec})
+    tree = new_tree(built)
     writing.write_new(root, tree)
     return tree
 
 
+def bootstrap(built: Built, wanted: Wanted) -> Bootstrapped:
+    """Write a repository with `built` in it: all of it, or nothing; then start it in git."""
+    from infra_gen import repository  # noqa: PLC0415 - only --repo needs it
+
+    return repository.bootstrap(built, wanted)
+
+
 def build_locked(root: Path, spec: Spec, lock: Lock) -> Built:
-    """What `root` should hold, with the lock's choices; errors point at the files."""
-    return build_at(root, spec, lock.resolved)
+    """What `root` should hold, with the lock's choices and packs; errors point at the files."""
+    return packing.with_packs(build_at(root, spec, lock.resolved), root, lock, reading=True)
+
+
+def add_packs(built: Built, root: Path, *, trust: bool = False) -> Built:
+    """`built`, which will lie in `root`, with the packs of its spec, fetched now."""
+    return packing.with_packs(built, root, trust=trust, fetch=True)
 
 
 def _disk_files(root: Path, tree: Mapping[str, File]) -> dict[str, str]:

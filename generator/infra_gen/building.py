@@ -19,6 +19,7 @@ from infra_gen.model.facts import Facts, ModelFacts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Resolved
+from infra_gen.model.pack import LockedPack
 from infra_gen.model.plan import Machine, Plan
 from infra_gen.model.spec import LOCK_FILE, Spec
 from infra_gen.model.stack import Stack
@@ -32,6 +33,14 @@ from infra_gen.targets.registry import TARGETS
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedPack:
+    """A pack that became part of the tree: its entry in the lock, and the copy kept beside it."""
+
+    locked: LockedPack
+    copy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """One deployment as a value: nothing of it is on disk yet."""
 
@@ -41,6 +50,7 @@ class Built:
     stack: Stack
     tree: FileTree
     findings: tuple[Finding, ...]
+    packs: tuple[RenderedPack, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from infra_gen import packing
 from infra_gen.building import Built, build, judge
 from infra_gen.errors import ConflictError, EditedError, FindingsError, InfraGenError, UsageError
 from infra_gen.knowledge import store
@@ -96,6 +97,7 @@ def with_state(
     lock = lock_file.make_lock(
         built.spec, built.plan, built.stack, FileTree(rendered), store.knowledge_sha256()
     ).with_files(found.edited if found else {}, ejected)
+    lock = lock.model_copy(update={"packs": tuple(pack.locked for pack in built.packs)})
     schema = (data_dir("presets") / "schemas" / "spec.schema.json").read_text("utf-8")
     state = {
         LOCK_FILE: File(lock_file.lock_text(lock)),
@@ -106,6 +108,7 @@ def with_state(
         ),
         _ATTRIBUTES_FILE: File("base/** linguist-generated\n"),
         **_model_document(built),
+        **{packing.copy_path(p.locked.name): File(p.copy) for p in built.packs},
     }
     base = {
         f"{BASE_DIR}/{path}": File(file.text)
@@ -114,6 +117,13 @@ def with_state(
     }
     on_disk = found.files if found else rendered
     return FileTree({path: on_disk[path] for path in rendered}).merged({**state, **base})
+
+
+def new_tree(built: Built) -> FileTree:
+    """All that a new deployment consists of."""
+    return with_state(built).merged(
+        {SPEC_FILE: File(spec_file.spec_text(built.spec), file_class="seeded")}
+    )
 
 
 def load(root: Path) -> tuple[Spec, Lock]:
@@ -127,7 +137,7 @@ def load(root: Path) -> tuple[Spec, Lock]:
 
 
 def build_at(root: Path, spec: Spec, pins: Resolved | None) -> Built:
-    """What `root` should hold; errors point at its spec."""
+    """What `root` should hold, without packs; errors point at its spec."""
     with spec_file.blamed(root / SPEC_FILE):
         return build(spec, root, pins)
 
@@ -160,7 +170,14 @@ def _plan_changes(old: Resolved, new: Resolved) -> tuple[tuple[str, str, str], .
     )
 
 
-def prepare(root: Path, *, replan: bool = False, discard_edits: bool = False) -> Prepared:
+def prepare(
+    root: Path,
+    *,
+    replan: bool = False,
+    discard_edits: bool = False,
+    trust: bool = False,
+    packs: bool = False,
+) -> Prepared:
     """The update of `root` from its spec, without writing.
 
     From the lock; when the spec changed, what it leaves to infra-gen stays as it was chosen as long
@@ -178,6 +195,7 @@ def prepare(root: Path, *, replan: bool = False, discard_edits: bool = False) ->
     elif spec_file.spec_sha256(spec) != lock.spec_sha256:
         pins = _replanned(root, spec, lock.resolved)
     built = build_at(root, spec, pins)
+    built = packing.with_packs(built, root, lock, trust=trust, fetch=packs)
     found = edits.reconcile(root, built.tree, lock, discard=discard_edits)
     _refuse(root, found)
     if found.edited and not found.conflicts:
@@ -223,9 +241,18 @@ def carry_out(prepared: Prepared) -> Updated:
     return prepared.report()
 
 
-def update(root: Path, *, replan: bool = False, discard_edits: bool = False) -> Updated:
+def update(
+    root: Path,
+    *,
+    replan: bool = False,
+    discard_edits: bool = False,
+    trust: bool = False,
+    packs: bool = False,
+) -> Updated:
     """Regenerate `root` from its spec, keeping edits; see `prepare` for what stops it."""
-    return carry_out(prepare(root, replan=replan, discard_edits=discard_edits))
+    return carry_out(
+        prepare(root, replan=replan, discard_edits=discard_edits, trust=trust, packs=packs)
+    )
 
 
 def abort(root: Path) -> tuple[str, ...]:

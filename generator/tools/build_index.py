@@ -23,6 +23,7 @@ from infra_gen.model.engine_facts import EngineFacts
 from infra_gen.model.hardware import DevicePreset, InstancePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Lock
+from infra_gen.model.pack import PackContext
 from infra_gen.model.plan_document import PlanDocument
 from infra_gen.model.spec import Spec
 from infra_gen.model.table_document import TableDocument
@@ -33,6 +34,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "spec": Spec,
     "lock": Lock,
     "plan": PlanDocument,
+    "pack-context": PackContext,
     "hardware": DevicePreset,
     "instance": InstancePreset,
     "model": ModelPreset,

@@ -27,6 +27,12 @@ ALLOWED: dict[str, set[str]] = {
     "targets": {"model", "render"},
     "rules": {"model", "errors", "resources"},
     "lifecycle": {"model", "errors", "render"},
+    "packs": {"model", "errors"},
+    "published.py": set(),
+    "packing.py": {"building", "model", "errors", "lifecycle", "packs", "targets"},
+    "repository.py": {
+        "building", "updating", "published", "model", "errors", "resources", "lifecycle", "packs",
+    },
     "errors.py": set(),
     "resources.py": set(),
     "__init__.py": set(),
@@ -35,16 +41,17 @@ ALLOWED: dict[str, set[str]] = {
         "model", "errors", "knowledge", "plan", "engines", "stack", "targets", "rules",
     },
     "updating.py": {
-        "building", "model", "errors", "resources", "knowledge", "lifecycle",
+        "building", "packing", "model", "errors", "resources", "knowledge", "lifecycle",
     },
     "api.py": {
         "updating", "building", "model", "errors", "resources", "knowledge", "plan", "engines", "stack",
-        "targets", "rules", "lifecycle",
+        "targets", "rules", "lifecycle", "packing", "repository",
     },
     "detect": {"errors", "knowledge", "render"},
     "catalogue": {"model", "errors", "knowledge", "plan", "targets", "rules"},
     "cli": {
         "api", "errors", "lifecycle", "model", "rules", "detect", "catalogue", "resources",
+        "packs", "published", "repository",
     },
 }  # fmt: skip
 # Type checkers read these imports, Python does not.
@@ -53,6 +60,7 @@ TYPES_ONLY = {("errors.py", "model")}
 WRITERS = {
     "lifecycle/writing.py",
     "detect/saving.py",  # one file into a folder that is no deployment
+    "packs/running.py",  # a pack into a temporary folder, where it is rendered
 }
 READERS = WRITERS | {
     "api.py",  # the files that rules judge
@@ -75,6 +83,11 @@ READERS = WRITERS | {
     "lifecycle/lock_file.py",
     "lifecycle/spec_file.py",
     "lifecycle/undo.py",
+    "packs/fetching.py",  # a folder with a pack, or a clone of one
+    "packs/reading.py",  # what a pack holds, and what it made
+    "packs/watching.py",  # how large a folder grows
+    "repository.py",  # in which repository a folder lies
+    "packing.py",  # the copy of a pack beside the lock
     "render/text.py",  # Jinja's loader
     "resources.py",
     "updating.py",  # the spec's JSON Schema, whether there is a deployment
@@ -87,7 +100,7 @@ WRITES = {
 }  # fmt: skip
 READS = {
     "open", "read_text", "read_bytes", "is_file", "is_dir", "exists", "lexists", "stat", "iterdir",
-    "glob", "rglob", "is_symlink", "FileSystemLoader", "listdir",
+    "glob", "rglob", "is_symlink", "FileSystemLoader", "listdir", "scandir",
 }  # fmt: skip
 
 

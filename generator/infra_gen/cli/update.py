@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from infra_gen.cli import packs as packs_
+
 HELP = """Regenerate a deployment after its infra-gen.yaml changed.
 
 \b
@@ -28,6 +30,8 @@ def update(
     discard_edits: Annotated[
         bool, typer.Option("--discard-edits", help="Overwrite files edited by hand.")
     ] = False,
+    packs: Annotated[bool, typer.Option("--packs", help="Fetch packs again.")] = False,
+    trust: packs_.Trust = False,
     abort: Annotated[
         bool, typer.Option("--abort", help="Take back an update that left conflicts.")
     ] = False,
@@ -38,12 +42,14 @@ def update(
     from infra_gen.errors import ExitCode, FindingsError, UsageError
 
     if abort:
-        if replan or discard_edits:
+        if replan or discard_edits or packs or trust:
             raise UsageError("--abort takes an update back; it goes with no other option")
         printing.restored(directory, api.abort(directory))
         return ExitCode.CLEAN
     try:
-        updated = api.update(directory, replan=replan, discard_edits=discard_edits)
+        updated = api.update(
+            directory, replan=replan, discard_edits=discard_edits, trust=trust, packs=packs
+        )
     except FindingsError as error:
         printing.findings(error.findings)
         raise
