@@ -48,7 +48,9 @@ def _cloned(repository: Repository, source: str) -> tuple[Template, str]:
     if git is None:
         raise UsageError("needs git, which is not installed", where=where)
     with (
-        tempfile.TemporaryDirectory(prefix="infra-gen-pack-") as scratch,
+        tempfile.TemporaryDirectory(
+            prefix="infra-gen-pack-", ignore_cleanup_errors=True
+        ) as scratch,
         tempfile.TemporaryDirectory(dir=scratch) as clone,
     ):
         folder = Path(clone).resolve()

@@ -36,7 +36,9 @@ def render(
             hint="read it, then say --trust if you trust its author",
         )  # fmt: skip
     limits = limits or (TRUSTED if trust else WITHOUT_TRUST)
-    with tempfile.TemporaryDirectory(prefix="infra-gen-pack-") as scratch:
+    with tempfile.TemporaryDirectory(
+        prefix="infra-gen-pack-", ignore_cleanup_errors=True
+    ) as scratch:
         room = Path(scratch).resolve() / "room"
         for folder in ("template", "out", "tmp", "home"):
             (room / folder).mkdir(parents=True)

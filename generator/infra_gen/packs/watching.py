@@ -17,6 +17,7 @@ from infra_gen.packs.limits import Limits
 
 _POLL_S = 0.05
 _TOLD = 2_000
+_LAST_BREATH_S = 1.0  # where nobody collects a dead process, it is waited for in vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,23 @@ def run_watched(
         try:
             _wait(process, folder, limits, where)
         finally:
-            with suppress(ProcessLookupError, PermissionError):  # what a hook left running
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _end_group(process)
         log.seek(max(0, log.seek(0, os.SEEK_END) - _TOLD))
         report.seek(0)
         said = _plain(log.read(_TOLD).decode("utf-8", errors="replace"))
         return Done(process.returncode, report.read(_TOLD).decode("utf-8", "replace"), said)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill it and what it left running, and wait until none of them writes any more."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    end = time.monotonic() + _LAST_BREATH_S
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < end:
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
 
 
 def _plain(text: str) -> str:
