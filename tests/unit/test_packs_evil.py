@@ -165,6 +165,12 @@ class TestTooMuch:
         pack = write_pack(tmp_path / "p", {f"f{number}": "x" for number in range(501)})
         assert "more than 500 files" in refused(pack)
 
+    def test_a_folder_of_many_names(self, tmp_path: Path) -> None:
+        pack = write_pack(tmp_path / "p", {"a": "x"})
+        for number in range(5001):
+            (pack / str(number)).touch()
+        assert "more than 5000 files" in refused(pack)
+
     def test_a_hook_that_writes_files_without_end(self, tmp_path: Path) -> None:
         hook = "import itertools\nfor n in itertools.count():\n    open(f'f{n}', 'w').close()\n"
         pack = write_pack(tmp_path / "p", {"a": "x"}, beside={HOOK: hook})

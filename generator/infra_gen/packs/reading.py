@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from infra_gen.model.filetree import File
 from infra_gen.packs.limits import WITHOUT_TRUST, Limits
 
 _DEEPEST = 30
+_WIDEST = 5_000  # names of one folder, before any is looked at
 _BOM = "\ufeff"
 
 
@@ -44,7 +46,10 @@ def _files(
     if above.count("/") > _DEEPEST:
         raise UsageError(f"{above!a}: folders nested too deeply", where=where)
     with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
+        listed = list(itertools.islice(entries, _WIDEST + 1))
+    if len(listed) > _WIDEST:
+        raise UsageError(f"{above or '.'!a}: more than {_WIDEST} files", where=where)
+    ordered = sorted(listed, key=lambda entry: entry.name)
     for entry in ordered:
         path = above + entry.name
         if not wanted(path):
