@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra_gen import packing
 from infra_gen.building import Built, build, judge, plan
 from infra_gen.catalogue.engine_move import Consequence, Uses, consequences, flags_of
 from infra_gen.checking import Checked, check, check_many, validate
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.engines import engine_info
 from infra_gen.lifecycle import ejecting, spec_file, writing
-from infra_gen.lifecycle.inputs import input_hashes
 from infra_gen.model.facts import Facts
-from infra_gen.model.filetree import File, FileTree
+from infra_gen.model.filetree import FileTree
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan import Plan, Point
 from infra_gen.model.spec import SPEC_FILE, Spec
@@ -31,13 +31,14 @@ from infra_gen.updating import (
     abort,
     carry_out,
     load,
+    new_tree,
     prepare,
     update,
-    with_state,
 )
 
 if TYPE_CHECKING:
     from infra_gen.model.plan_document import PlanDocument
+    from infra_gen.repository import Bootstrapped, NewRepository
 
 __all__ = [
     "Built",
@@ -48,6 +49,8 @@ __all__ = [
     "Updated",
     "Wanted",
     "abort",
+    "add_packs",
+    "bootstrap",
     "build",
     "build_locked",
     "carry_out",
@@ -75,16 +78,27 @@ def write_new(built: Built, root: Path) -> FileTree:
 
     Raises UsageError listing every path that is in the way.
     """
-    spec = File(spec_file.spec_text(built.spec), file_class="seeded")
-    inputs = {**input_hashes(root, built.spec), SPEC_FILE: spec.sha256}
-    tree = with_state(built, inputs).merged({SPEC_FILE: spec})
+    tree = new_tree(built, root)
     writing.write_new(root, tree)
     return tree
 
 
+def bootstrap(built: Built, wanted: NewRepository) -> Bootstrapped:
+    """Write a repository with `built` in it: all of it, or nothing; then start it in git."""
+    from infra_gen import repository  # noqa: PLC0415 - only --repo needs it
+
+    return repository.bootstrap(built, wanted)
+
+
 def build_locked(root: Path, spec: Spec, lock: Lock) -> Built:
-    """What `root` should hold, with the lock's choices; errors point at the files."""
-    return build_at(root, spec, lock.resolved, lock.images)
+    """What `root` should hold, with the lock's choices and packs; errors point at the files."""
+    built = build_at(root, spec, lock.resolved, lock.images)
+    return packing.with_packs(built, root, lock, reading=True)
+
+
+def add_packs(built: Built, root: Path, *, trust: bool = False) -> Built:
+    """`built`, which will lie in `root`, with the packs of its spec, fetched now."""
+    return packing.with_packs(built, root, trust=trust, fetch=True)
 
 
 def engine_move(prepared: Prepared) -> tuple[Consequence, ...]:

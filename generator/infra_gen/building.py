@@ -21,6 +21,7 @@ from infra_gen.model.finding import Finding
 from infra_gen.model.lock import LockedImage, Resolved
 from infra_gen.model.machine import Machine
 from infra_gen.model.offer import Offer
+from infra_gen.model.pack import LockedPack
 from infra_gen.model.plan import Plan
 from infra_gen.model.spec import LOCK_FILE, Spec
 from infra_gen.model.stack import Stack
@@ -38,6 +39,14 @@ from infra_gen.targets.registry import TARGETS
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedPack:
+    """A pack that became part of the tree: its entry in the lock, and the copy kept beside it."""
+
+    locked: LockedPack
+    copy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """One deployment as a value: nothing of it is on disk yet."""
 
@@ -47,6 +56,7 @@ class Built:
     stack: Stack
     tree: FileTree
     findings: tuple[Finding, ...]
+    packs: tuple[RenderedPack, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:

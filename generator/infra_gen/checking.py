@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra_gen import packing
 from infra_gen.building import judge
 from infra_gen.errors import ExitCode, InfraGenError
 from infra_gen.knowledge import store
@@ -83,7 +84,9 @@ def check(root: Path, *, full: bool = False) -> Checked:
     if spec_file.spec_sha256(spec) != lock.spec_sha256:
         changed = (drift.Drift(SPEC_FILE, "spec"), *drift.find_edits(root, lock))
         return Checked(root, changed, (), kept, ejected)
-    built = build_at(root, spec, lock.resolved, lock.images)
+    built = packing.with_packs(
+        build_at(root, spec, lock.resolved, lock.images), root, lock, reading=True
+    )
     moved = lock.generator != GENERATOR or lock.knowledge_sha256 != store.knowledge_sha256()
     found = tuple(drift.find_drift(root, built.tree, lock, moved=moved))
     if any(one.kind == "conflict" for one in found):  # what lies between marks is no file yet
@@ -95,7 +98,9 @@ def check(root: Path, *, full: bool = False) -> Checked:
 def validate(root: Path) -> Checked:
     """All rules on the files as they are, without comparing."""
     spec, lock = load(root)
-    built = build_at(root, spec, lock.resolved, lock.images)
+    built = packing.with_packs(
+        build_at(root, spec, lock.resolved, lock.images), root, lock, reading=True
+    )
     return Checked(root, (), judge(built, _disk_files(root, built.tree)))
 
 

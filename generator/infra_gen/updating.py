@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from infra_gen import packing
 from infra_gen.building import Built, judge
 from infra_gen.errors import ConflictError, EditedError, FindingsError, UsageError
 from infra_gen.knowledge import store
@@ -122,6 +123,7 @@ def with_state(
         findings=built.findings,
         inputs={**inputs, **{path: file.sha256 for path, file in model.items()}},
     ).with_files(found.edited if found else {}, ejected)
+    lock = lock.model_copy(update={"packs": tuple(pack.locked for pack in built.packs)})
     schema = (data_dir("presets") / "schemas" / "spec.schema.json").read_text("utf-8")
     state = {
         LOCK_FILE: File(lock_file.lock_text(lock)),
@@ -132,6 +134,7 @@ def with_state(
         ),
         _ATTRIBUTES_FILE: File("base/** linguist-generated\n"),
         **model,
+        **{packing.copy_path(p.locked.name): File(p.copy) for p in built.packs},
     }
     base = {
         f"{BASE_DIR}/{path}": File(file.text)
@@ -140,6 +143,13 @@ def with_state(
     }
     on_disk = found.files if found else rendered
     return FileTree({path: on_disk[path] for path in rendered}).merged({**state, **base})
+
+
+def new_tree(built: Built, root: Path) -> FileTree:
+    """All that a new deployment in `root` consists of."""
+    spec = File(spec_file.spec_text(built.spec), file_class="seeded")
+    inputs = {**input_hashes(root, built.spec), SPEC_FILE: spec.sha256}
+    return with_state(built, inputs).merged({SPEC_FILE: spec})
 
 
 def load(root: Path) -> tuple[Spec, Lock]:
@@ -171,6 +181,8 @@ def prepare(
     engine_version: str | None = None,
     adopt: bool = False,
     fresh: Fresh | None = None,
+    trust: bool = False,
+    packs: bool = False,
 ) -> Prepared:
     """The update of `root` from its spec, without writing.
 
@@ -194,6 +206,7 @@ def prepare(
         text = with_patches(root / SPEC_FILE, adopted.patches) if adopted.patches else None
     spec, bases = spec_file.spec_and_bases(root / SPEC_FILE, text)
     built = rebuilt(root, spec, lock, fresh or Fresh(), replan=replan)
+    built = packing.with_packs(built, root, lock, trust=trust, fetch=packs)
     dropped = built.tree if discard_edits else adopted.files
     found = edits.reconcile(root, built.tree, lock, dropped)
     _refuse(root, found)

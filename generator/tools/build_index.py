@@ -24,6 +24,7 @@ from infra_gen.model.hardware import DevicePreset, InstancePreset
 from infra_gen.model.llm import ModelPreset
 from infra_gen.model.lock import Lock
 from infra_gen.model.offer import Prices
+from infra_gen.model.pack import PackContext
 from infra_gen.model.plan_document import PlanDocument
 from infra_gen.model.ranking_document import RankingDocument
 from infra_gen.model.spec import Spec
@@ -37,6 +38,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "plan": PlanDocument,
     "ranking": RankingDocument,
     "prices": Prices,
+    "pack-context": PackContext,
     "hardware": DevicePreset,
     "instance": InstancePreset,
     "model": ModelPreset,

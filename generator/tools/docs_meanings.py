@@ -75,6 +75,9 @@ SPEC: dict[str, str] = {
     "allow": "Rules that this deployment may break.",
     "allow[].rule": "The rule's name.",
     "allow[].reason": "Why, in at least 8 characters. It is printed beside the finding.",
+    "packs": "Cookiecutter templates whose files become part of the deployment.",
+    "packs[].source": "A folder, as seen from here, or `gh:OWNER/REPOSITORY@REF`.",
+    "packs[].answers": "Values for what its cookiecutter.json asks.",
 }
 
 LOCK: dict[str, str] = {
@@ -115,6 +118,12 @@ LOCK: dict[str, str] = {
     "allowed": "The spec's `allow`, copied.",
     "allowed[].rule": "The rule's name.",
     "allowed[].reason": "The reason.",
+    "packs": "The packs as they were rendered; absent where there is none.",
+    "packs[].name": "Its copy is `.infra-gen/packs/<name>.json`.",
+    "packs[].source": "The spec's source.",
+    "packs[].commit": "Commit of its repository; null: a folder.",
+    "packs[].sha256": "Hash of its copy.",
+    "packs[].files": "What it wrote.",
 }
 
 PLAN: dict[str, str] = {

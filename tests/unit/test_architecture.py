@@ -27,6 +27,12 @@ ALLOWED: dict[str, set[str]] = {
     "targets": {"model", "render"},
     "rules": {"model", "errors", "resources"},
     "lifecycle": {"model", "errors", "render"},
+    "packs": {"model", "errors"},
+    "published.py": set(),
+    "packing.py": {"building", "model", "errors", "lifecycle", "packs", "targets"},
+    "repository.py": {
+        "building", "updating", "published", "model", "errors", "resources", "lifecycle", "packs",
+    },
     "errors.py": set(),
     "resources.py": set(),
     "__init__.py": set(),
@@ -40,19 +46,20 @@ ALLOWED: dict[str, set[str]] = {
     "rebuilding.py": {"building", "model", "errors", "lifecycle"},
     "pinning.py": {"updating", "rebuilding", "building", "model", "errors", "knowledge", "stack"},
     "updating.py": {
-        "rebuilding", "building", "model", "errors", "resources", "knowledge", "lifecycle",
+        "rebuilding", "building", "packing", "model", "errors", "resources", "knowledge", "lifecycle",
     },
-    "checking.py": {"building", "updating", "rebuilding", "errors", "knowledge", "lifecycle", "model"},
+    "checking.py": {"building", "packing", "updating", "rebuilding", "errors", "knowledge", "lifecycle", "model"},
     "api.py": {
         "updating", "checking", "catalogue", "rebuilding", "pinning", "building", "model", "errors",
         "resources", "knowledge",
-        "plan", "engines", "stack", "targets", "rules", "lifecycle",
+        "plan", "packing", "repository", "engines", "stack", "targets", "rules", "lifecycle",
     },
     "detect": {"errors", "knowledge", "render"},
     "catalogue": {"model", "errors", "knowledge", "plan", "targets", "rules"},
     "cli": {
         "api", "errors", "lifecycle", "model", "rules", "detect", "catalogue", "resources",
         "ranking",
+        "packs", "published", "repository",
     },
 }  # fmt: skip
 # Type checkers read these imports, Python does not.
@@ -61,6 +68,7 @@ TYPES_ONLY = {("errors.py", "model")}
 WRITERS = {
     "lifecycle/writing.py",
     "detect/saving.py",  # one file into a folder that is no deployment
+    "packs/running.py",  # a pack into a temporary folder, where it is rendered
 }
 READERS = WRITERS | {
     "checking.py",  # the files that rules judge
@@ -91,6 +99,11 @@ READERS = WRITERS | {
     "lifecycle/inputs.py",
     "lifecycle/undo.py",
     "lifecycle/untouched.py",
+    "packs/fetching.py",  # a folder with a pack, or a clone of one
+    "packs/reading.py",  # what a pack holds, and what it made
+    "packs/watching.py",  # how large a folder grows
+    "repository.py",  # in which repository a folder lies
+    "packing.py",  # the copy of a pack beside the lock
     "render/text.py",  # Jinja's loader
     "resources.py",
     "updating.py",  # the spec's JSON Schema, whether there is a deployment
@@ -103,7 +116,7 @@ WRITES = {
 }  # fmt: skip
 READS = {
     "open", "read_text", "read_bytes", "is_file", "is_dir", "exists", "lexists", "stat", "iterdir",
-    "glob", "rglob", "is_symlink", "FileSystemLoader", "listdir",
+    "glob", "rglob", "is_symlink", "FileSystemLoader", "listdir", "scandir",
 }  # fmt: skip
 
 

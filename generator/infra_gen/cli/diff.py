@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from infra_gen.cli import packs as packs_
+
 HELP = """Show what infra-gen update would change, without writing.
 
 \b
@@ -24,6 +26,8 @@ def diff(
     replan: Annotated[
         bool, typer.Option("--replan", help="As if all auto were chosen anew.")
     ] = False,
+    packs: Annotated[bool, typer.Option("--packs", help="As if packs were fetched again.")] = False,
+    trust: packs_.Trust = False,
 ) -> int:
     """Prepare, print."""
     from infra_gen import api
@@ -31,7 +35,7 @@ def diff(
     from infra_gen.errors import ExitCode, FindingsError
 
     try:
-        prepared = api.prepare(directory, replan=replan)
+        prepared = api.prepare(directory, replan=replan, trust=trust, packs=packs)
     except FindingsError as error:
         printing.findings(error.findings)
         raise

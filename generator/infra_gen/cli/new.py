@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra_gen.cli import options
+from infra_gen.cli import options, repository
+from infra_gen.cli import packs as packs_
 from infra_gen.cli.options import Asked
+
+if TYPE_CHECKING:
+    from infra_gen.model.spec import Spec
+    from infra_gen.repository import NewRepository
 
 HELP = """Plan a deployment and write it.
 
 \b
   infra-gen new --hardware apple-m3 --users 5
   infra-gen new --hardware 2x4090 --users 40 --model qwen3-32b
+  infra-gen new --repo llm --hardware h100 --users 100 --owner @org/team
 
+--repo writes a repository with CI around the deployment, into an empty folder or a git repository.
+--pack adds files of your own, made by a cookiecutter template from the plan.
 Writes DIR (default ./NAME) or nothing. Exit codes: 0 written, 1 a bad flag or a folder in the way,
 3 the plan breaks a rule, 5 it does not fit in memory.
 """
@@ -49,7 +58,7 @@ def new(
     users: options.Users = None,
     model: options.Model = None,
     engine: options.Engine = None,
-    engine_version: Annotated[str | None, typer.Option(help="Version of the engine.")] = None,
+    engine_version: options.EngineVersion = None,
     target: options.Target = None,
     workload: options.WorkloadName = None,
     context: options.Context = None,
@@ -67,58 +76,93 @@ def new(
     exposure: options.Exposure = None,
     host: options.Host = None,
     tls: options.Tls = None,
-    offline: options.ModelPath = None,
+    model_path: options.ModelPath = None,
     mirror: options.Mirror = None,
-    spec_path: Annotated[
-        Path | None,
-        typer.Option("--spec", help="Take everything from this infra-gen.yaml instead of flags."),
-    ] = None,
+    spec_path: options.SpecPath = None,
+    packs: packs_.Packs = None,
+    pack_answers: packs_.PackAnswers = None,
+    trust: packs_.Trust = False,
+    repo: repository.Repo = None,
+    owner: repository.Owner = None,
+    licence: repository.Licence = None,
+    keep_existing: repository.Keep = False,
+    commit: repository.Commit = False,
 ) -> int:
     """Parse, plan, write, print."""
-    asked = Asked(
-        hardware=hardware, users=users, model=model, engine=engine, engine_version=engine_version,
-        target=target, workload=workload, context=context, quantization=quantization, name=name,
-        port=port, image=image, storage=storage, ttft_ms=ttft_ms, tpot_ms=tpot_ms,
-        set_args=tuple(set_args or ()), monitoring=monitoring, nodes=nodes,
-        gpu_fraction=gpu_fraction, exposure=exposure, host=host, tls=tls, model_path=offline,
-        mirror=mirror,
-    )  # fmt: skip
-    return _new(directory, asked, spec_path)
+    asked = _asked(locals())
+    wanted = repository.wanted_from(
+        repo, directory, owner, licence, keep=keep_existing, commit=commit
+    )
+    return _new(directory, asked, spec_path, wanted, trust=trust)
 
 
-def _new(directory: Path | None, asked: Asked, spec_path: Path | None) -> int:
+def _asked(given: dict[str, Any]) -> Asked:
+    """The parameters of `new` that make a spec; they have the record's names."""
+    values: dict[str, Any] = {field.name: given[field.name] for field in fields(Asked)}
+    for listed in ("set_args", "packs", "pack_answers"):
+        values[listed] = tuple(values[listed] or ())
+    return Asked(**values)
+
+
+def _spec(
+    directory: Path | None, asked: Asked, spec_path: Path | None, wanted: NewRepository | None
+) -> tuple[Spec, Path]:
+    """The spec, and where its deployment will lie."""
     from dataclasses import replace
 
-    from infra_gen import api
-    from infra_gen.cli import printing
-    from infra_gen.errors import ExitCode, UsageError
-    from infra_gen.lifecycle.spec_file import blamed, read_spec
+    from infra_gen.errors import UsageError
+    from infra_gen.lifecycle.spec_file import read_spec
 
     if spec_path:
         if asked.given():
             raise UsageError("--spec and other flags exclude each other")
         spec = read_spec(spec_path)
-        root = directory or Path(spec.name)
-    else:
-        asked = _ask_missing(asked)
-        root = directory or Path(asked.name or asked.workload or "chat")
-        asked = replace(
-            asked,
-            name=options.name_from(root) if asked.name is None else asked.name,
-            model=options.relative_model(asked.model, root),
-            hardware=options.relative_hardware(asked.hardware, root),
-        )
-        spec = options.spec_from(asked)
+        return spec, wanted.folder(spec.name) if wanted else directory or Path(spec.name)
+    asked = _ask_missing(asked)
+    name = asked.name or asked.workload or "chat"
+    root = wanted.folder(name) if wanted else directory or Path(name)
+    asked = replace(
+        asked,
+        name=options.name_from(root) if asked.name is None else asked.name,
+        model=options.relative_model(asked.model, root),
+        hardware=options.relative_hardware(asked.hardware, root),
+        packs=tuple(packs_.relative_pack(source, root) for source in asked.packs),
+    )
+    return options.spec_from(asked), root
+
+
+def _new(
+    directory: Path | None,
+    asked: Asked,
+    spec_path: Path | None,
+    wanted: NewRepository | None,
+    *,
+    trust: bool,
+) -> int:
+    from infra_gen import api
+    from infra_gen.cli import printing
+    from infra_gen.errors import ExitCode
+    from infra_gen.lifecycle.spec_file import blamed
+
+    spec, root = _spec(directory, asked, spec_path, wanted)
     with blamed(spec_path):
         built = api.build(spec, root)
+        if not built.errors:
+            built = api.add_packs(built, root, trust=trust)
     if built.errors:
         printing.findings(built.findings)
         typer.echo("nothing was written", err=True)
         if built.plan.nearest:
             typer.echo("what would carry the load: " + "; ".join(built.plan.nearest), err=True)
         return ExitCode.FINDINGS
-    written = api.write_new(built, root)
+    if wanted:
+        done = api.bootstrap(built, wanted)
+        count = len(done.inside)
+    else:
+        done, count = None, len(api.write_new(built, root))
     printing.plan(built.plan)
     printing.findings(built.findings)
-    printing.next_steps(built.facts.target.steps, root, len(written))
+    printing.next_steps(built.facts.target.steps, root, count)
+    if wanted and done:
+        repository.bootstrapped(done, wanted)
     return ExitCode.CLEAN

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra_gen.cli import completion
+from infra_gen.cli.packs import packs_of
 from infra_gen.errors import UsageError
 from infra_gen.model.names import ENGINE_NAMES, TARGET_NAMES, one_of
 
@@ -99,6 +100,11 @@ ModelPath = Annotated[
 Mirror = Annotated[
     str | None, typer.Option("--mirror", help="With --offline: registry with the images.")
 ]
+EngineVersion = Annotated[str | None, typer.Option(help="Version of the engine.")]
+SpecPath = Annotated[
+    Path | None,
+    typer.Option("--spec", help="Take everything from this infra-gen.yaml instead of flags."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ class Asked:
     tls: str | None = None
     model_path: str | None = None
     mirror: str | None = None
+    packs: tuple[str, ...] = ()
+    pack_answers: tuple[str, ...] = ()
 
     def given(self) -> bool:
         """Whether any flag was used."""
@@ -243,6 +251,7 @@ def spec_from(asked: Asked) -> Spec:
         "offline": _offline(asked),
         "gpu_fraction": asked.gpu_fraction,
         "engine_args": _engine_args(asked.set_args),
+        "packs": packs_of(asked.packs, asked.pack_answers),
     }
     try:
         return Spec.model_validate(document)

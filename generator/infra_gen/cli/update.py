@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from infra_gen.cli import packs as packs_
 from infra_gen.cli.many import each
 
 HELP = """Regenerate a deployment after its infra-gen.yaml changed.
@@ -46,6 +47,8 @@ def update(
             "--adopt", help="Write edits of YAML and JSON files into the spec as patches."
         ),
     ] = False,
+    packs: Annotated[bool, typer.Option("--packs", help="Fetch packs again.")] = False,
+    trust: packs_.Trust = False,
     abort: Annotated[
         bool, typer.Option("--abort", help="Take back an update that left conflicts.")
     ] = False,
@@ -53,7 +56,7 @@ def update(
     """Regenerate, print what changed."""
     from infra_gen.errors import UsageError
 
-    others = replan or discard_edits or adopt or engine_version is not None
+    others = replan or discard_edits or adopt or packs or trust or engine_version is not None
     if abort and others:
         raise UsageError("--abort takes an update back; it goes with no other option")
     if adopt and (discard_edits or engine_version is not None):
@@ -66,6 +69,8 @@ def update(
         "discard_edits": discard_edits,
         "engine_version": engine_version,
         "adopt": adopt,
+        "packs": packs,
+        "trust": trust,
     }
     return each(roots, lambda root: _update(root, wishes))
 

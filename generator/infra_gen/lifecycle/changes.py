@@ -9,9 +9,11 @@ from pathlib import Path
 
 from infra_gen.lifecycle.drift import is_executable
 from infra_gen.lifecycle.edits import BASE_DIR
-from infra_gen.lifecycle.journal import fingerprint
+from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock
+
+_PACKS_DIR = f"{STATE_DIR}/packs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ def find_changes(root: Path, tree: Mapping[str, File], lock: Lock) -> Changes:
     pristine = [path for path, have in gone.items() if have == lock.files[path].sha256]
     copies = [f"{BASE_DIR}/{path}" for path in lock.files if f"{BASE_DIR}/{path}" not in tree]
     copies = [path for path in copies if (root / path).is_file()]
+    folder = root / _PACKS_DIR
+    packs = folder.glob("*.json") if not folder.is_symlink() else ()
+    copies += sorted(p for p in (f"{_PACKS_DIR}/{one.name}" for one in packs) if p not in tree)
     seen |= gone | {path: fingerprint(root / path) for path in copies}
     return Changes(
         write=write,

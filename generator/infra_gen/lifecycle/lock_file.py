@@ -139,7 +139,7 @@ def read_lock(path: Path) -> Lock:
             )  # fmt: skip
     try:
         lock = Lock.model_validate(document)
-        for name in lock.files:
+        for name in (*lock.files, *(path for pack in lock.packs for path in pack.files)):
             safe_path(name)
     except ValidationError as error:
         first = error.errors()[0]

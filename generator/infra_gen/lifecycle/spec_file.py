@@ -36,6 +36,7 @@ _COMMENTS = {
     "gpu_fraction": "Share of each GPU's memory for this deployment.",
     "engine_args": "Raw engine flags: checked against the engine's own table, and they win.",
     "patches": "Changes of rendered files: {file, op, path, value}, as JSON patches.",
+    "packs": "Cookiecutter templates of yours: {source, answers}.",
     "allow": "Rules this deployment may break: {rule, reason}.",
 }
 
@@ -54,13 +55,18 @@ def blamed(path: Path | None) -> Iterator[None]:
 
 def spec_sha256(spec: Spec) -> str:
     """Hash of what the spec says; comments and key order do not count."""
-    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
+    document = spec.model_dump(mode="json")
+    if not spec.packs:
+        del document["packs"]  # specs without packs keep the hash that their locks know
+    text = json.dumps(document, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def spec_text(spec: Spec) -> str:
     """The spec as a commented file: every key that a user may want to turn."""
     document: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True, by_alias=True)
+    if not spec.packs:
+        del document["packs"]
     document["load"] = {k: v for k, v in document["load"].items() if v is not None}
     shown = {
         key: Noted(value, "\n" + _COMMENTS[key]) if key in _COMMENTS else value

@@ -256,6 +256,8 @@ def _finish(root: Path) -> bool:
                 _drop_empty(root, (root / step.path).parent)
         journal.unlink()
         shutil.rmtree(pending, ignore_errors=True)
+        with suppress(OSError):  # holds the state of a deployment, where this is one
+            state.rmdir()
     return True
 
 

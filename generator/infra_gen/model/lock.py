@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from infra_gen.model.names import EngineName, TargetName
+from infra_gen.model.pack import LockedPack
 from infra_gen.model.sourced import Record
 
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -119,8 +120,16 @@ class Lock(Record):
     images: tuple[LockedImage, ...] = ()
     files: dict[str, LockedFile] = Field(default_factory=dict)
     allowed: tuple[AllowedFinding, ...] = ()
+    packs: tuple[LockedPack, ...] = ()
     findings: tuple[LockedFinding, ...] = ()
     seal: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+
+    @model_serializer(mode="wrap")
+    def _without_no_packs(self, default: SerializerFunctionWrapHandler) -> dict[str, object]:
+        document: dict[str, object] = default(self)
+        if not self.packs:
+            del document["packs"]
+        return document
 
     def with_files(self, edited: Mapping[str, str], ejected: Mapping[str, LockedFile]) -> Lock:
         """The same lock with hashes of kept edits, and the files that are no longer infra-gen's."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from infra_gen.model.names import RESERVED_TARGETS, EngineName, TargetName
+from infra_gen.model.pack import Pack
 from infra_gen.model.profile import Profile
 from infra_gen.model.sourced import Record
 
@@ -260,6 +261,9 @@ class Spec(Record):
     engine_args: dict[str, str | int | float | bool] = Field(default_factory=dict)
     patches: tuple[Patch, ...] = ()
     allow: tuple[Allow, ...] = ()
+    packs: tuple[Pack, ...] = Field(
+        default=(), max_length=10, description="templates of yours, rendered with the deployment"
+    )
 
     @property
     def measuring(self) -> Monitoring | None:

@@ -1,0 +1,1 @@
+"""Cookiecutter templates from outside: fetched, kept beside the lock, rendered in a closed room."""

@@ -1,0 +1,163 @@
+"""`new --repo`: the files of a repository around its first deployment, and its start in git."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra_gen import __version__, published
+from infra_gen.building import Built
+from infra_gen.errors import UsageError
+from infra_gen.lifecycle import writing
+from infra_gen.model.filetree import FileTree
+from infra_gen.packs.reading import read_folder
+from infra_gen.packs.running import render
+from infra_gen.packs.template import is_part, template_of
+from infra_gen.resources import data_dir
+from infra_gen.updating import new_tree
+
+DEPLOYMENTS = "deployments"
+LICENCES = ("none", "apache-2.0", "mit")
+_OWNER = re.compile(r"[A-Za-z0-9@._/+-]+( [A-Za-z0-9@._/+-]+)*")
+_WHERE = "templates/repo"
+_MESSAGE = "Start with what infra-gen wrote"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRepository:
+    """What the repository is to be: who reviews (GitHub or GitLab names), under which licence.
+
+    `keep`: files that exist already stay as they are, and the others are written; else they stop it.
+    """
+
+    root: Path
+    owner: str = ""
+    licence: str = "none"
+    keep: bool = False
+    commit: bool = False
+
+    def folder(self, name: str) -> Path:
+        """Where a deployment of that name lies in it."""
+        return self.root / DEPLOYMENTS / name
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrapped:
+    """Files written around and inside the deployment, those left because they existed, and git."""
+
+    around: tuple[str, ...]
+    inside: tuple[str, ...]
+    kept: tuple[str, ...]
+    git: str
+
+
+def check_wanted(wanted: NewRepository) -> None:
+    """UsageError for what cannot be, before anything is planned."""
+    if wanted.licence not in LICENCES:
+        raise UsageError(
+            f"--licence {wanted.licence!r} is unknown", hint="one of " + ", ".join(LICENCES)
+        )
+    if wanted.owner and not _OWNER.fullmatch(wanted.owner):
+        raise UsageError(
+            f"--owner {wanted.owner!r}: not names as CODEOWNERS has them",
+            hint="@org/team, or several with spaces between",
+        )
+    top = _top_of(wanted.root)
+    if top is not None and top != wanted.root.resolve():
+        raise UsageError(
+            f"is a folder of the git repository {top}", where=str(wanted.root),
+            hint="CI files are read at a repository's top: give that, or infra-gen new without --repo",
+        )  # fmt: skip
+    if wanted.commit and shutil.which("git") is None:
+        raise UsageError("--commit needs git, which is not installed")
+
+
+def repository_files(wanted: NewRepository, deployment: str) -> FileTree:
+    """The files around the deployments, as the template makes them."""
+    template = template_of(read_folder(data_dir("templates") / "repo", _WHERE, is_part), _WHERE)
+    licences = [wanted.licence, *(one for one in LICENCES if one != wanted.licence)]
+    variables = {
+        **json.loads(template.files["cookiecutter.json"].text),
+        "name": wanted.root.resolve().name,
+        "deployment": deployment,
+        "owner": wanted.owner,
+        "licence": licences,
+        "infra_gen": published.REPOSITORY,
+        "infra_gen_tag": published.TAG,
+        "infra_gen_version": __version__,
+    }
+    # Names are text for the page, never a template of their own.
+    text = {k: v for k, v in variables.items() if isinstance(v, str) and not k.startswith("_")}
+    odd = [value for value in text.values() if "{{" in value or "{%" in value or "{#" in value]
+    if odd:
+        raise UsageError(f"{odd[0]!r} cannot name a repository", where=str(wanted.root))
+    return FileTree(render(template, variables, _WHERE))
+
+
+def bootstrap(built: Built, wanted: NewRepository) -> Bootstrapped:
+    """Write repository and deployment: all of it, or nothing. Then git, where it is needed."""
+    name = built.spec.name
+    around = repository_files(wanted, name)
+    kept: list[str] = []
+    if wanted.keep:
+        kept = writing.in_the_way(wanted.root, around)
+        around = FileTree({path: file for path, file in around.items() if path not in kept})
+    inside = {
+        f"{DEPLOYMENTS}/{name}/{path}": file
+        for path, file in new_tree(built, Path(DEPLOYMENTS) / name).items()
+    }
+    tree = around.merged(inside)
+    try:
+        writing.write_new(wanted.root, tree)
+    except UsageError as error:
+        if "exist already" in error.message:
+            error.hint = (
+                "nothing was written; --keep-existing leaves files of yours as they are and writes "
+                "the others"
+            )
+        raise
+    return Bootstrapped(tuple(around), tuple(inside), tuple(kept), _start(wanted, tuple(tree)))
+
+
+def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    # A hook's GIT_DIR would lead to another repository than the folder's own.
+    told = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    environment = {name: value for name, value in os.environ.items() if name not in told}
+    return subprocess.run(  # noqa: S603 - git, with words of our own
+        ["git", *words], cwd=folder, env={**environment, "LC_ALL": "C"},  # noqa: S607
+        capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+
+
+def _top_of(root: Path) -> Path | None:
+    """The work tree that `root` is in, or would be in; None when there is none, or no git."""
+    if shutil.which("git") is None:
+        return None
+    folder = next(one for one in (root.absolute(), *root.absolute().parents) if one.is_dir())
+    done = _git(folder, "rev-parse", "--show-toplevel")
+    return Path(done.stdout.rstrip("\n")).resolve() if done.returncode == 0 else None
+
+
+def _start(wanted: NewRepository, paths: tuple[str, ...]) -> str:
+    """`git init` where there is no repository, a commit when asked; in words, also what failed."""
+    if shutil.which("git") is None:
+        return "git is not installed: run git init in it later"
+    said = "the repository was there already"
+    if _top_of(wanted.root) is None:
+        done = _git(wanted.root, "-c", "init.defaultBranch=main", "init", "--quiet")
+        if done.returncode:
+            return f"git init failed: {done.stderr.strip()}"
+        said = "made a git repository"
+    if not wanted.commit:
+        return f"{said}; nothing was committed"
+    for words in (("add", "--", *paths), ("commit", "--quiet", "-m", _MESSAGE, "--", *paths)):
+        done = _git(wanted.root, *words)
+        if done.returncode:
+            told = (done.stderr or done.stdout).strip()
+            return f"{said}; git {words[0]} failed, so nothing was committed: {told}"
+    return f"{said}; committed {len(paths)} files"

@@ -1,0 +1,186 @@
+"""What other platforms read at the repository's root: action, hook, component, preset, address."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra_gen import __version__, published
+from infra_gen.cli.options import Asked, spec_from
+from infra_gen.lifecycle.spec_file import spec_text
+from infra_gen.model.names import ENGINE_NAMES
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / ".github/check-deployments"
+
+
+def tracked() -> list[str]:
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_the_published_address_is_one_constant() -> None:
+    holders = {
+        path
+        for path in tracked()
+        if not path.startswith(("docs/", "tests/")) and (ROOT / path).is_file()
+        and published.REPOSITORY.encode() in (ROOT / path).read_bytes()
+    }  # fmt: skip
+    assert holders == {"generator/infra_gen/published.py"}
+
+
+class TestAction:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def action() -> dict[str, Any]:
+        document: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+        return document
+
+    def test_inputs_reach_scripts_as_variables_only(self, action: dict[str, Any]) -> None:
+        """An expression inside `run` would be a shell injection."""
+        assert set(action["inputs"]) == {"version", "paths", "strict"}
+        assert action["runs"]["using"] == "composite"
+        for step in action["runs"]["steps"]:
+            assert "${{" not in step.get("run", "")
+
+    @staticmethod
+    def ran(tmp_path: Path, status: int = 0, **variables: str) -> tuple[int, list[str], str, str]:
+        """The script with a stand-in for infra-gen: status, its calls, output, summary."""
+        stand_in = tmp_path / "infra-gen"
+        stand_in.write_text(
+            '#!/bin/sh\nfor one; do printf "[%s]" "$one"; done >>"$LOG"; echo >>"$LOG"\n'
+            f"echo '<b>drift</b> & more'\nexit {status}\n",
+            "utf-8",
+        )
+        stand_in.chmod(0o755)
+        log, summary = tmp_path / "log", tmp_path / "summary"
+        environment = {
+            "PATH": "/usr/bin:/bin", "INFRA_GEN": str(stand_in), "LOG": str(log),
+            "GITHUB_STEP_SUMMARY": str(summary), **variables,
+        }  # fmt: skip
+        done = subprocess.run(
+            ["bash", SCRIPT],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        calls = log.read_text("utf-8").splitlines() if log.exists() else []
+        said = summary.read_text("utf-8") if summary.exists() else ""
+        return done.returncode, calls, done.stdout + done.stderr, said
+
+    def test_clean(self, tmp_path: Path) -> None:
+        status, calls, _, said = self.ran(tmp_path)
+        assert (status, calls) == (0, ["[check][--format][github][--]"])
+        assert "every deployment is what its spec says" in said
+
+    def test_a_failure_keeps_its_code_and_is_told(self, tmp_path: Path) -> None:
+        status, calls, _, said = self.ran(tmp_path, status=3, STRICT="true")
+        assert status == 3
+        assert calls == [
+            "[check][--format][github][--strict][--]",
+            "[check][--format][text][--strict][--]",
+        ]
+        assert "exit code 3" in said
+        assert "&lt;b>drift&lt;/b> &amp; more" in said
+
+    def test_paths_are_words_and_never_code(self, tmp_path: Path) -> None:
+        paths = "a  b/c\n$(touch evil) *"
+        _, calls, _, _ = self.ran(tmp_path, PATHS=paths)
+        assert calls == ["[check][--format][github][--][a][b/c][$(touch][evil)][*]"]
+        assert not (tmp_path / "evil").exists()
+
+    def test_strict_is_true_or_false(self, tmp_path: Path) -> None:
+        status, calls, output, _ = self.ran(tmp_path, STRICT="yes")
+        assert (status, calls) == (1, [])
+        assert "::error::" in output
+
+
+def test_the_hook_looks_at_every_commit() -> None:
+    [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    assert hook["id"] == "infra-gen-check"
+    assert hook["entry"] == "infra-gen check"
+    assert hook["pass_filenames"] is False
+    golden = (ROOT / "tests/golden/2x4090-40-users/expected").rglob("*")
+    assert all(re.search(hook["files"], path.name) for path in golden)
+
+
+class TestGitLab:
+    def test_one_component_and_no_file_that_gitlab_takes_for_one(self) -> None:
+        templates = ROOT / "templates"
+        found = {p.relative_to(templates).as_posix() for p in templates.glob("*/template.yml")}
+        assert found == {"check/template.yml"}
+        assert list(templates.glob("*.yml")) == []
+
+    def test_header_and_job(self) -> None:
+        text = (ROOT / "templates/check/template.yml").read_text("utf-8")
+        header, jobs = yaml.safe_load_all(text)
+        inputs = header["spec"]["inputs"]
+        assert inputs["version"]["default"] == __version__
+        used = set(re.findall(r"\$\[\[ inputs\.(\w+) \]\]", text))
+        assert used == set(inputs)
+        script = "\n".join(jobs["infra-gen-check"]["script"])
+        assert "$[[" not in script, "inputs reach the shell as variables only"
+
+
+class TestRenovate:
+    """Renovate reads these with RE2, whose named groups Python spells otherwise."""
+
+    @staticmethod
+    def managers() -> list[dict[str, Any]]:
+        preset = json.loads((ROOT / "renovate/infra-gen.json").read_text("utf-8"))
+        found: list[dict[str, Any]] = preset["customManagers"]
+        return found
+
+    def found_in(self, text: str) -> list[tuple[str, str]]:
+        """Name and version of everything that would be raised."""
+        found = []
+        for manager in self.managers():
+            for pattern in manager["matchStrings"]:
+                assert not re.search(r"\(\?[=!]|\\[1-9]", pattern), "RE2 has neither"
+                matches = re.finditer(pattern.replace("(?<", "(?P<"), text)
+                found += [(manager["description"], match["currentValue"]) for match in matches]
+        return found
+
+    @pytest.mark.parametrize(
+        ("engine", "title", "version", "hardware"),
+        [
+            ("vllm", "vLLM", "0.32.0", "h100"),
+            ("llama.cpp", "llama.cpp", "b11669", "apple-m3"),
+            ("tgi", "Text Generation Inference", "3.3.7", "h100"),
+            ("ollama", "Ollama", "0.32.15", "rtx-3090"),
+        ],
+    )
+    def test_the_version_in_a_real_spec(
+        self, engine: str, title: str, version: str, hardware: str
+    ) -> None:
+        asked = Asked(hardware=hardware, name="chat", engine=engine, engine_version=version)
+        text = spec_text(spec_from(asked))
+        assert self.found_in(text) == [(title, version)]
+        flow = f"name: chat\nengine: {{name: {engine}, version: '{version}'}}\n"
+        assert self.found_in(flow) == [(title, version)]
+
+    def test_nothing_else_of_a_spec(self) -> None:
+        text = spec_text(spec_from(Asked(hardware="h100", name="chat", engine="vllm")))
+        assert self.found_in(text) == []
+        assert self.found_in("version: 1\nname: vllm\nkubernetes:\n  version: 1.33\n") == []
+        commented = "# engine: {name: vllm, version: 0.1.0}\nengine: vllm\n"
+        assert self.found_in(commented) == []
+
+    def test_every_engine_has_a_manager_for_specs_alone(self) -> None:
+        assert len(self.managers()) == len(ENGINE_NAMES)
+        for manager in self.managers():
+            assert manager["customType"] == "regex"
+            [pattern] = manager["managerFilePatterns"]
+            matched = re.compile(pattern.strip("/"))
+            assert matched.search("deployments/chat/infra-gen.yaml")
+            assert not matched.search("deployments/chat/infra-gen.lock")
+            assert not matched.search("not-infra-gen.yaml")
