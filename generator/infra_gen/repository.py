@@ -107,10 +107,8 @@ def bootstrap(built: Built, wanted: NewRepository) -> Bootstrapped:
     if wanted.keep:
         kept = writing.in_the_way(wanted.root, around)
         around = FileTree({path: file for path, file in around.items() if path not in kept})
-    inside = {
-        f"{DEPLOYMENTS}/{name}/{path}": file
-        for path, file in new_tree(built, Path(DEPLOYMENTS) / name).items()
-    }
+    deployment = new_tree(built, wanted.root / DEPLOYMENTS / name)
+    inside = {f"{DEPLOYMENTS}/{name}/{path}": file for path, file in deployment.items()}
     tree = around.merged(inside)
     try:
         writing.write_new(wanted.root, tree)

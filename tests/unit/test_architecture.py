@@ -48,7 +48,9 @@ ALLOWED: dict[str, set[str]] = {
     "updating.py": {
         "rebuilding", "building", "packing", "model", "errors", "resources", "knowledge", "lifecycle",
     },
-    "checking.py": {"building", "packing", "updating", "rebuilding", "errors", "knowledge", "lifecycle", "model"},
+    "checking.py": {
+        "building", "packing", "updating", "rebuilding", "errors", "knowledge", "lifecycle", "model",
+    },
     "api.py": {
         "updating", "checking", "catalogue", "rebuilding", "pinning", "building", "model", "errors",
         "resources", "knowledge",
