@@ -67,6 +67,19 @@ def test_tree(case: Path, tmp_path: Path, update_golden: bool) -> None:
         assert content == expected[path], f"{case.name}/{path} differs; read the diff, then update"
 
 
+@pytest.mark.parametrize("case", FITTING, ids=lambda case: case.name)
+def test_every_reason_leads_somewhere(case: Path, tmp_path: Path) -> None:
+    """The file that a decision names as its source is there."""
+    repository = HERE.parents[1]
+    package = repository / "generator" / "infra_gen"
+    for decision in api.plan(read_spec(case / "infra-gen.yaml"), tmp_path)[0].decisions:
+        named = decision.source.partition(",")[0]
+        if named.startswith("plan/"):
+            assert (package / named).is_file(), decision
+        elif named.startswith("presets/"):
+            assert (repository / named).exists(), decision
+
+
 def _printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code = run(arguments)
     out = capsys.readouterr()

@@ -82,7 +82,7 @@ def _limit_args(plan: Plan) -> list[Arg]:
         Arg(
             "--max-num-seqs",
             str(limits.max_num_seqs),
-            f"{reason(plan, 'concurrency')}; rounded up to a multiple of 8",
+            reason(plan, "concurrency"),
         ),
         Arg(
             "--max-num-batched-tokens",

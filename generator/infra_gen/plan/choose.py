@@ -124,12 +124,16 @@ def _lacks_nothing(found: Evaluated, spec: Spec, facts: Facts) -> bool:
 
 
 def _is_better(one: Evaluated, other: Evaluated) -> bool:
-    """Whether it carries more users; as many, and comes closer to the targets, then is faster."""
+    """Whether it carries more users; as many, and comes closer to the targets, then is faster.
 
-    def merit(found: Evaluated) -> tuple[int, float, float]:
-        return (-(found.users_supported or 0), found.missed_by, found.typical_tpot_ms)
-
-    return merit(one) < merit(other)
+    Each is worked out only where the one before it does not decide.
+    """
+    mine, theirs = one.surely_supported, other.surely_supported
+    if mine != theirs:
+        return mine > theirs
+    if one.missed_by != other.missed_by:
+        return one.missed_by < other.missed_by
+    return one.typical_tpot_ms < other.typical_tpot_ms
 
 
 def reason_of(found: Evaluated, spec: Spec, facts: Facts) -> str:

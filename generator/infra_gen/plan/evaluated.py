@@ -58,6 +58,13 @@ class Evaluated:
         return self.loaded.users_supported(self.capacity)
 
     @cached_property
+    def surely_supported(self) -> int:
+        """A number of users that it carries, found at a fraction of the cost of the most."""
+        if self.loaded is None or not self.speed_known:
+            return 0
+        return self.loaded.surely_supported(self.capacity)
+
+    @cached_property
     def peak(self) -> int:
         """Requests at once at the 95th percentile, over all replicas."""
         return self.loaded.peak(self.spec.load.users) if self.loaded else 0

@@ -75,7 +75,8 @@ def _parallelism(plan: Plan) -> Decision:
     if split.layer_split > 1:
         return Decision(
             "parallelism", f"layers over {split.layer_split} devices",
-            f"{plan.engine} splits by layers: memory adds up, speed does not", "plan/memory.py",
+            f"{plan.engine} splits by layers: memory adds up, speed does not",
+            "plan/sizing/llamacpp_layout.py",
         )  # fmt: skip
     if split.tensor == 1 and split.data == 1:
         return Decision(
@@ -135,7 +136,7 @@ def _concurrency(plan: Plan, facts: Facts, spec: Spec) -> Decision:
     if plan.users > 1 and peak == 1:
         why += "; two, because two people may always overlap once"
     if plan.engine == "vllm":
-        why += "; the limit is that in steps of eight, at most vLLM's own default for the device"
+        why += ", rounded up to a multiple of eight; never above vLLM's own default for the device"
     if plan.limits.max_num_seqs * plan.parallelism.data < peak:
         why += f"; {_bound(plan, spec)}, so further requests wait"
     return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")
@@ -163,7 +164,8 @@ def _fraction(plan: Plan) -> list[Decision]:
         f"of {plan.machine.visible_gib:g} GiB visible; {kept:.1f} GiB stay for the driver and the "
         f"system; {plan.engine} needs its share to be free when it starts"
     )
-    return [Decision("memory_fraction", f"{fraction:g}", why, "plan/memory.py")]
+    source = f"plan/sizing/{plan.engine}_memory.py"
+    return [Decision("memory_fraction", f"{fraction:g}", why, source)]
 
 
 def _offload(plan: Plan, facts: Facts) -> list[Decision]:

@@ -211,13 +211,22 @@ class LoadModel:
             return True
         return users * busy <= most and self.peak(users) <= most
 
+    def surely_supported(self, capacity: int) -> int:
+        """Users that are carried even if every request were as slow as the slowest: a lower bound."""
+        most = self.most_running(capacity)
+        residence = self.residence_s(most) if most else None
+        if not residence:
+            return 0
+        low = load.users_at(most, self.workload, residence, _MOST_USERS)
+        return min(low, self._on_average(most, capacity, residence))
+
     def users_supported(self, capacity: int) -> int:
         """The largest number of users that is carried."""
         most = self.most_running(capacity)
         residence = self.residence_s(most) if most else None
         if not residence:
             return 0
-        low = load.users_at(most, self.workload, residence, _MOST_USERS)
+        low = self.surely_supported(capacity)
         bound = min(_MOST_USERS, self._on_average(most, capacity, residence))
         if low >= bound:
             return bound
