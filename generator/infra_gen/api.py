@@ -73,12 +73,13 @@ __all__ = [
 ]
 
 
-def write_new(built: Built, root: Path) -> FileTree:
+def write_new(built: Built, root: Path, bases: tuple[str, ...] | None = None) -> FileTree:
     """Write a new deployment into `root`: all of it, or nothing.
 
+    `bases` is given where the spec lies there already, over those files: it stays as it is.
     Raises UsageError listing every path that is in the way.
     """
-    tree = new_tree(built, root)
+    tree = new_tree(built, root, bases)
     writing.write_new(root, tree)
     return tree
 

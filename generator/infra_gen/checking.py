@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra_gen import packing
 from infra_gen.building import judge
-from infra_gen.errors import ExitCode, InfraGenError
+from infra_gen.errors import ExitCode, InfraGenError, exit_code_of
 from infra_gen.knowledge import store
 from infra_gen.lifecycle import drift, spec_file
 from infra_gen.lifecycle.untouched import GENERATOR, untouched
@@ -116,9 +116,8 @@ def checked_or_error(root: Path, *, full: bool) -> Checked:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         message = f"{place}{error.strerror or error}"
-        return Checked(
-            root, error=Problem(ExitCode.USAGE, message, str(root), None, (f"error: {message}",))
-        )
+        code = exit_code_of(error)
+        return Checked(root, error=Problem(code, message, str(root), None, (f"error: {message}",)))
 
 
 def check_many(roots: Iterable[Path], *, full: bool = False) -> Iterator[Checked]:

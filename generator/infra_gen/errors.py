@@ -120,6 +120,12 @@ class ConflictError(InfraGenError):
         )
 
 
+def exit_code_of(error: OSError) -> ExitCode:
+    """4 for part of a deployment that vanished while it was looked at, 1 for trouble with the disk."""
+    gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+    return ExitCode.BAD_SPEC if gone else ExitCode.USAGE
+
+
 def did_you_mean(name: str, known: Iterable[str], limit: int = 4) -> str:
     """A hint with the closest known names, or all of them when there are few."""
     names = sorted(set(known))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra_gen import packing
 from infra_gen.building import Built, judge
-from infra_gen.errors import ConflictError, EditedError, FindingsError, UsageError
+from infra_gen.errors import ConflictError, EditedError, FindingsError, SpecError, UsageError
 from infra_gen.knowledge import store
 from infra_gen.knowledge.models import MODEL_FILE, document_of
 from infra_gen.lifecycle import edits, lock_file, spec_file, undo, writing
@@ -145,17 +145,26 @@ def with_state(
     return FileTree({path: on_disk[path] for path in rendered}).merged({**state, **base})
 
 
-def new_tree(built: Built, root: Path) -> FileTree:
-    """All that a new deployment in `root` consists of."""
+def new_tree(built: Built, root: Path, bases: tuple[str, ...] | None = None) -> FileTree:
+    """All that a new deployment in `root` consists of.
+
+    The spec is part of it, unless its owner wrote it there: over `bases`, which may be none.
+    """
+    if bases is not None:
+        return with_state(built, input_hashes(root, built.spec, bases))
     spec = File(spec_file.spec_text(built.spec), file_class="seeded")
     inputs = {**input_hashes(root, built.spec), SPEC_FILE: spec.sha256}
     return with_state(built, inputs).merged({SPEC_FILE: spec})
 
 
+def _refuse_missing(root: Path) -> None:
+    if not root.is_dir():
+        raise SpecError("no such folder", where=str(root), hint="it has another name, or vanished")
+
+
 def load(root: Path) -> tuple[Spec, Lock]:
     """Spec and lock of the deployment in `root`, after finishing what a killed command left."""
-    if not root.is_dir():
-        raise UsageError("no such folder", where=str(root))
+    _refuse_missing(root)
     writing.recover(root)
     spec = spec_file.read_spec(root / SPEC_FILE)
     lock = lock_file.read_lock(root / LOCK_FILE)
@@ -272,8 +281,7 @@ def update(
 
 def abort(root: Path) -> tuple[str, ...]:
     """Take an update with conflicts back. Returns the paths restored."""
-    if not root.is_dir():
-        raise UsageError("no such folder", where=str(root))
+    _refuse_missing(root)
     writing.recover(root)
     back = undo.undoing(root)
     writing.apply_changes(root, back.write, back.delete, back.seen)

@@ -97,6 +97,7 @@ READERS = WRITERS | {
     "lifecycle/ejecting.py",
     "lifecycle/journal.py",
     "lifecycle/lock_file.py",
+    "lifecycle/placing.py",  # which specs have a deployment already
     "lifecycle/spec_document.py",
     "lifecycle/inputs.py",
     "lifecycle/undo.py",

@@ -266,7 +266,11 @@ BAD_SPECS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "target kubernetes": (SPEC + "target: kubernetes\n", ("not build yet",)),
     "offline": (SPEC + "offline: {mirror: x}\n", (":4", "offline.model_path is missing")),
     "kubernetes": (SPEC + "kubernetes: {namespace: x}\n", ("not build yet",)),
-    "patches": (SPEC + "patches: [x]\n", ("not build yet",)),
+    "a patch that is a word": (SPEC + "patches: [x]\n", (":4", "patches.0", "'x'")),
+    "a patch without its value": (
+        SPEC + "patches:\n  - {file: compose.yaml, op: add, path: /x}\n",
+        (":5", "patches.0", "add needs it"),
+    ),
     "tls": (SPEC + "serve: {tls: x}\n", (":4", "serve.tls")),
     "storage too small": (
         SPEC + "model: qwen3-32b\nstorage: {size: 5}\n",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from infra_gen.cli import packs as packs_
+from infra_gen.cli.many import each
 
 HELP = """Show what infra-gen update would change, without writing.
 
 \b
   infra-gen diff
   infra-gen diff chat --replan
+  infra-gen diff deploy/*/
 
 Unified diffs from the files as they are to what they would become, edits merged. Exit codes: 0
 nothing would change, 2 something would (or conflicts are open), 3 findings, 4 the spec or lock is
@@ -22,7 +26,9 @@ wrong, 5 does not fit.
 
 
 def diff(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The deployment.")] = Path(),
+    directories: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default here.")
+    ] = None,
     replan: Annotated[
         bool, typer.Option("--replan", help="As if all auto were chosen anew.")
     ] = False,
@@ -30,12 +36,17 @@ def diff(
     trust: packs_.Trust = False,
 ) -> int:
     """Prepare, print."""
+    wishes: dict[str, Any] = {"replan": replan, "trust": trust, "packs": packs}
+    return each(directories or [Path()], partial(_diff, wishes), "{} unchanged".format)
+
+
+def _diff(wishes: Mapping[str, Any], root: Path) -> int:
     from infra_gen import api
     from infra_gen.cli import change_printing, printing
     from infra_gen.errors import ExitCode, FindingsError
 
     try:
-        prepared = api.prepare(directory, replan=replan, trust=trust, packs=packs)
+        prepared = api.prepare(root, **wishes)
     except FindingsError as error:
         printing.findings(error.findings)
         raise

@@ -35,19 +35,26 @@ def watched(items: Iterable[_T], total: int) -> Iterator[_T]:
         yield from bar
 
 
-def each(roots: Sequence[Path], one: Callable[[Path], int]) -> int:
-    """Run `one` in every folder. Alone, its errors are the command's own."""
-    from infra_gen.errors import InfraGenError
+def each(folders: Sequence[Path], one: Callable[[Path], int], summary: Callable[[int], str]) -> int:
+    """Run `one` on every folder, or spec. Alone, its errors are the command's own.
 
-    if len(roots) == 1:
-        return one(roots[0])
+    `summary` says how many ended with 0.
+    """
+    from infra_gen.errors import ExitCode, InfraGenError, exit_code_of
+
+    if len(folders) == 1:
+        return one(folders[0])
     outcomes = []
-    for root in watched(roots, len(roots)):
-        typer.secho(f"{root}:", bold=True)
+    for folder in watched(folders, len(folders)):
+        typer.secho(f"{folder}:", bold=True)
         try:
-            outcomes.append(int(one(root)))
+            outcomes.append(int(one(folder)))
         except InfraGenError as error:
             for line in error.lines():
                 typer.echo(line, err=True)
             outcomes.append(int(error.exit_code))
+        except OSError as error:
+            typer.echo(f"error: {error.filename or folder}: {error.strerror or error}", err=True)
+            outcomes.append(int(exit_code_of(error)))
+    typer.echo(f"{len(folders)} deployments, {summary(outcomes.count(ExitCode.CLEAN))}")
     return gravest(outcomes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra_gen.cli import options, repository
+from infra_gen.cli import new_specs, options, repository
 from infra_gen.cli import packs as packs_
 from infra_gen.cli.options import Asked
 
@@ -24,11 +24,19 @@ HELP = """Plan a deployment and write it.
   infra-gen new --hardware apple-m3 --users 5
   infra-gen new --hardware 2x4090 --users 40 --model qwen3-32b
   infra-gen new --repo llm --hardware h100 --users 100 --owner @org/team
+  infra-gen new --spec deploy/chat/infra-gen.yaml
+  infra-gen new --spec deploy
 
+Writes DIR (default ./NAME) or nothing.
+--spec takes a spec that you wrote instead of flags. Called infra-gen.yaml, it stays as it is and its
+deployment is written around it; called otherwise, or with DIR, it is written out in full into ./NAME
+or DIR. Of several, or of a folder, each is written whole or not at all, an error in one stops no
+other, and DIR gets a folder for each name. Two of them that lead to the same folder, or folders side
+by side whose specs both say the same name, are refused before anything is written.
 --repo writes a repository with CI around the deployment, into an empty folder or a git repository.
 --pack adds files of your own, made by a cookiecutter template from the plan.
-Writes DIR (default ./NAME) or nothing. Exit codes: 0 written, 1 a bad flag or a folder in the way,
-3 the plan breaks a rule, 5 it does not fit in memory.
+Exit codes: 0 written, 1 a bad flag or a folder in the way, 3 the plan breaks a rule, 4 a spec is
+wrong, 5 it does not fit in memory.
 """
 
 
@@ -51,8 +59,9 @@ def _ask_missing(asked: Asked) -> Asked:
 
 
 def new(
-    directory: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="Folder to write.")
+    directories: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="Folder to write; beside --spec also further specs."),
     ] = None,
     hardware: options.Hardware = None,
     users: options.Users = None,
@@ -78,7 +87,7 @@ def new(
     tls: options.Tls = None,
     model_path: options.ModelPath = None,
     mirror: options.Mirror = None,
-    spec_path: options.SpecPath = None,
+    specs: new_specs.SpecPaths = None,
     packs: packs_.Packs = None,
     pack_answers: packs_.PackAnswers = None,
     trust: packs_.Trust = False,
@@ -90,10 +99,44 @@ def new(
 ) -> int:
     """Parse, plan, write, print."""
     asked = _asked(locals())
-    wanted = repository.wanted_from(
-        repo, directory, owner, licence, keep=keep_existing, commit=commit
-    )
-    return _new(directory, asked, spec_path, wanted, trust=trust)
+    words = directories or []
+    about = (owner, licence)
+    if specs and repo is None:
+        _refuse_beside_specs(asked)
+        repository.wanted_from(None, None, *about, keep=keep_existing, commit=commit)
+        return new_specs.write(words, specs, trust=trust)
+    directory = _directory(words)
+    wanted = repository.wanted_from(repo, directory, *about, keep=keep_existing, commit=commit)
+    return _new(directory, asked, _one_spec(specs or [], asked), wanted, trust=trust)
+
+
+def _refuse_beside_specs(asked: Asked) -> None:
+    from infra_gen.errors import UsageError
+
+    if asked.given():
+        raise UsageError("--spec and other flags exclude each other")
+
+
+def _directory(words: list[Path]) -> Path | None:
+    from infra_gen.errors import UsageError
+
+    if len(words) > 1:
+        raise UsageError(
+            f"one DIR can be written, got {', '.join(map(str, words))}",
+            hint="--spec writes the deployments of several specs",
+        )
+    return words[0] if words else None
+
+
+def _one_spec(specs: list[Path], asked: Asked) -> Path | None:
+    """The spec for a new repository."""
+    from infra_gen.errors import UsageError
+
+    if specs:
+        _refuse_beside_specs(asked)
+    if len(specs) > 1:
+        raise UsageError("--repo takes one --spec", hint="add others with infra-gen new --spec")
+    return specs[0] if specs else None
 
 
 def _asked(given: dict[str, Any]) -> Asked:
@@ -110,14 +153,11 @@ def _spec(
     """The spec, and where its deployment will lie."""
     from dataclasses import replace
 
-    from infra_gen.errors import UsageError
     from infra_gen.lifecycle.spec_file import read_spec
 
-    if spec_path:
-        if asked.given():
-            raise UsageError("--spec and other flags exclude each other")
+    if spec_path and wanted:
         spec = read_spec(spec_path)
-        return spec, wanted.folder(spec.name) if wanted else directory or Path(spec.name)
+        return spec, wanted.folder(spec.name)
     asked = _ask_missing(asked)
     name = asked.name or asked.workload or "chat"
     root = wanted.folder(name) if wanted else directory or Path(name)
@@ -150,19 +190,11 @@ def _new(
         if not built.errors:
             built = api.add_packs(built, root, trust=trust)
     if built.errors:
-        printing.findings(built.findings)
-        typer.echo("nothing was written", err=True)
-        if built.plan.nearest:
-            typer.echo("what would carry the load: " + "; ".join(built.plan.nearest), err=True)
-        return ExitCode.FINDINGS
-    if wanted:
-        done = api.bootstrap(built, wanted)
-        count = len(done.inside)
-    else:
-        done, count = None, len(api.write_new(built, root))
-    printing.plan(built.plan)
-    printing.findings(built.findings)
-    printing.next_steps(built.facts.target.steps, root, count)
-    if wanted and done:
-        repository.bootstrapped(done, wanted)
+        return printing.refused(built)
+    if wanted is None:
+        printing.deployed(built, root, len(api.write_new(built, root)))
+        return ExitCode.CLEAN
+    done = api.bootstrap(built, wanted)
+    printing.deployed(built, root, len(done.inside))
+    repository.bootstrapped(done, wanted)
     return ExitCode.CLEAN

@@ -101,10 +101,6 @@ Mirror = Annotated[
     str | None, typer.Option("--mirror", help="With --offline: registry with the images.")
 ]
 EngineVersion = Annotated[str | None, typer.Option(help="Version of the engine.")]
-SpecPath = Annotated[
-    Path | None,
-    typer.Option("--spec", help="Take everything from this infra-gen.yaml instead of flags."),
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from infra_gen.errors import ExitCode
 from infra_gen.model.plan import counted
 
 if TYPE_CHECKING:
+    from infra_gen.api import Built
     from infra_gen.model.finding import Finding
     from infra_gen.model.plan import Memory, Plan, Point
     from infra_gen.rules.contract import Rule
@@ -140,15 +142,19 @@ def _load(plan: Plan, extra: Sequence[Point], *, load_stated: bool) -> None:
         _inputs(shown)
 
 
-def plan(plan: Plan, extra: Sequence[Point] = (), *, load_stated: bool = True) -> None:
-    """The whole plan."""
+def headline(plan: Plan) -> str:
+    """Model, engine, machine and target in a line."""
     machine = plan.machine
     many = f"{machine.devices} x " if machine.devices > 1 else ""
-    typer.secho(
+    return (
         f"{plan.model_name} ({plan.weights.quantization}) on {plan.engine} {plan.engine_version}, "
-        f"{many}{machine.name}, {plan.target}",
-        bold=True,
+        f"{many}{machine.name}, {plan.target}"
     )
+
+
+def plan(plan: Plan, extra: Sequence[Point] = (), *, load_stated: bool = True) -> None:
+    """The whole plan."""
+    typer.secho(headline(plan), bold=True)
     _memory(plan)
     _load(plan, extra, load_stated=load_stated)
     heading("Reasons")
@@ -172,6 +178,22 @@ def decisions(plan: Plan) -> None:
     for decision in plan.decisions:
         typer.echo(f"  {decision.what}: {decision.value}")
         typer.echo(f"    because {decision.because}")
+
+
+def refused(built: Built) -> int:
+    """Why nothing was written; the exit code."""
+    findings(built.findings)
+    typer.echo("nothing was written", err=True)
+    if built.plan.nearest:
+        typer.echo("what would carry the load: " + "; ".join(built.plan.nearest), err=True)
+    return ExitCode.FINDINGS
+
+
+def deployed(built: Built, root: Path, count: int) -> None:
+    """The plan of what was written, its findings, and what to do next."""
+    plan(built.plan)
+    findings(built.findings)
+    next_steps(built.facts.target.steps, root, count)
 
 
 def next_steps(steps: Sequence[str], root: Path, count: int) -> None:

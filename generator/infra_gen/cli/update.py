@@ -63,7 +63,7 @@ def update(
         raise UsageError("--adopt writes edits into the spec: alone, or with --replan")
     roots = directories or [Path()]
     if abort:
-        return each(roots, _abort)
+        return each(roots, _abort, "{} taken back".format)
     wishes: dict[str, Any] = {
         "replan": replan,
         "discard_edits": discard_edits,
@@ -72,7 +72,7 @@ def update(
         "packs": packs,
         "trust": trust,
     }
-    return each(roots, lambda root: _update(root, wishes))
+    return each(roots, lambda root: _update(root, wishes), "{} up to date".format)
 
 
 def _abort(root: Path) -> int:

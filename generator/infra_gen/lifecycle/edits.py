@@ -77,7 +77,8 @@ def base_text(root: Path, path: str, locked: LockedFile) -> str:
         else "the copy of what infra-gen wrote is not what the lock says",
         where=str(copy),
         hint=f"an edit of {path} cannot be told from the render without it: restore it from version "
-        "control, or drop the edit with infra-gen update --discard-edits",
+        f"control, keep the file as yours with infra-gen eject, or drop the edit with infra-gen "
+        "update --discard-edits",
     )
 
 

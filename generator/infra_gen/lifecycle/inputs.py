@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 from infra_gen.model.spec import SPEC_FILE, HardwareNodes, Spec, is_file_word
+
+_MAX_BYTES = 50_000_000  # no input, and no file of a deployment, comes near
 
 
 def _profile(spec: Spec) -> str | None:
@@ -16,10 +19,13 @@ def _profile(spec: Spec) -> str | None:
 
 
 def hash_of(place: Path) -> str | None:
-    """Hash of a file's bytes, None when there is none."""
+    """Hash of a file's bytes, None where there is none, or something without an end or too large."""
     try:
+        found = place.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_BYTES:
+            return None
         return hashlib.sha256(place.read_bytes()).hexdigest()
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,8 @@ from pydantic import ValidationError
 
 from infra_gen import __version__
 from infra_gen.errors import SpecError
-from infra_gen.lifecycle.spec_document import read_text
+from infra_gen.lifecycle.edits import BASE_DIR
+from infra_gen.lifecycle.spec_document import line, parsed, read_text, refuse_conflict_marks
 from infra_gen.lifecycle.spec_file import spec_sha256
 from infra_gen.model.filetree import FileTree, safe_path
 from infra_gen.model.finding import Finding
@@ -27,13 +29,15 @@ from infra_gen.model.lock import (
     ResolvedParallelism,
 )
 from infra_gen.model.plan import Plan
-from infra_gen.model.spec import Spec
+from infra_gen.model.spec import SPEC_FILE, Spec
 from infra_gen.model.stack import Stack
 
 if TYPE_CHECKING:
     from infra_gen.model.names import EngineName, TargetName
 
 _MAX_BYTES = 5_000_000
+_MAX_SEARCHED = 200_000  # characters; a parser that knows lines is slow
+_REMEDY = "restore it from version control, or run infra-gen new in an empty folder"
 
 
 def resolved_of(plan: Plan) -> Resolved:
@@ -110,41 +114,103 @@ def lock_text(lock: Lock) -> str:
 def read_sealed(path: Path) -> dict[str, Any] | None:
     """The document of an untouched lock, unchecked; None where it is anything else."""
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        document = json.loads(read_text(path, _MAX_BYTES), object_pairs_hook=_once)
+        whole = isinstance(document, dict) and document.get("seal") == _sealed(document)
+    except (SpecError, ValueError, RecursionError, _TwiceError):
         return None
-    if not isinstance(document, dict) or document.get("seal") != _sealed(document):
-        return None
-    return document
+    return document if whole else None
 
 
 def read_lock(path: Path) -> Lock:
     """The lock in `path`; SpecError (exit 4) when it is missing, newer or damaged."""
-    text = read_text(path, _MAX_BYTES)
-    remedy = "restore it from version control, or run infra-gen new in an empty folder"
-    try:
-        document = json.loads(text)
-    except RecursionError as error:
-        raise SpecError("not a lock: nested too deeply", where=str(path), hint=remedy) from error
-    except json.JSONDecodeError as error:
+    text = _text_of(path)
+    document = _document(path, text)
+    schema = document.get("schema") if isinstance(document, Mapping) else None
+    if isinstance(schema, int) and schema > 1:
         raise SpecError(
-            f"not valid JSON: {error.msg}", where=f"{path}:{error.lineno}", hint=remedy
-        ) from error
-    if isinstance(document, Mapping):
-        schema = document.get("schema")
-        if isinstance(schema, int) and schema > 1:
-            raise SpecError(
-                f"lock schema {schema} is newer than this infra-gen reads (1)",
-                where=str(path), hint="upgrade infra-gen",
-            )  # fmt: skip
+            f"lock schema {schema} is newer than this infra-gen reads (1)",
+            where=_place(path, text, ("schema",)), hint="upgrade infra-gen",
+        )  # fmt: skip
     try:
         lock = Lock.model_validate(document)
-        for name in (*lock.files, *(path for pack in lock.packs for path in pack.files)):
-            safe_path(name)
     except ValidationError as error:
         first = error.errors()[0]
         dotted = ".".join(str(part) for part in first["loc"])
-        raise SpecError(f"{dotted}: {first['msg']}", where=str(path), hint=remedy) from error
-    except ValueError as error:
-        raise SpecError(str(error), where=str(path), hint=remedy) from error
+        raise SpecError(
+            f"{dotted}: {first['msg']}" if dotted else str(first["msg"]),
+            where=_place(path, text, first["loc"]), hint=_REMEDY,
+        ) from error  # fmt: skip
+    for name in lock.files:
+        _confined(path, text, ("files", name))
+    for number, pack in enumerate(lock.packs):
+        for name in pack.files:
+            _confined(path, text, ("packs", number, "files", name))
     return lock
+
+
+def _confined(path: Path, text: str, keys: tuple[int | str, ...]) -> None:
+    try:
+        safe_path(str(keys[-1]))
+    except ValueError as error:
+        raise SpecError(str(error), where=_place(path, text, keys), hint=_REMEDY) from error
+
+
+def _text_of(path: Path) -> str:
+    if not os.path.lexists(path):
+        written = (path.parent / BASE_DIR).is_dir()
+        raise SpecError(
+            "no such file", where=str(path),
+            hint="restore it from version control"
+            if written
+            else f"infra-gen new --spec {path.parent / SPEC_FILE} writes deployment and lock",
+        )  # fmt: skip
+    return read_text(path, _MAX_BYTES)
+
+
+def _document(path: Path, text: str) -> Any:
+    """The lock as JSON has it. SpecError names the line where it is none."""
+    refuse_conflict_marks(
+        text, path,
+        hint="take one side of the lock and of the files that it lists, then run infra-gen update",
+    )  # fmt: skip
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise SpecError("not a lock: nested too deeply", where=str(path), hint=_REMEDY) from error
+    except json.JSONDecodeError as error:
+        raise SpecError(
+            f"not valid JSON: {error.msg}", where=f"{path}:{error.lineno}", hint=_REMEDY
+        ) from error
+    except _TwiceError as error:
+        key = json.dumps(error.key)
+        last = max(number for number, line in enumerate(text.splitlines(), 1) if key in line)
+        raise SpecError(
+            f"{error.key!r} is there twice, as after a merge that kept both sides",
+            where=f"{path}:{last}", hint=_REMEDY,
+        ) from error  # fmt: skip
+
+
+class _TwiceError(Exception):
+    """A key of the lock that one mapping has twice: JSON would silently take the last."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _place(path: Path, text: str, keys: Sequence[int | str]) -> str:
+    """file:line of the deepest of `keys`; the file alone where looking would take seconds."""
+    if len(text) > _MAX_SEARCHED:
+        return str(path)
+    try:
+        return f"{path}:{line(parsed(text, path), tuple(keys))}"
+    except SpecError:
+        return str(path)

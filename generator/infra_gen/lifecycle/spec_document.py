@@ -41,14 +41,16 @@ def read_layers(path: Path, text: str | None = None) -> tuple[Layer, ...]:
         where = f"{last.path}:{line(last.document, (EXTENDS,))}"
         if not isinstance(base, str) or not base.strip():
             raise SpecError(f"extends: not a file's path, got {base!r:.80}", where=where)
+        if not base.isprintable():
+            raise SpecError(f"extends: holds a control character, got {base!r:.80}", where=where)
         following = Path(os.path.normpath(last.path.parent / base))
         _check_base(following, layers, where)
         layers.append(_layer(following))
 
 
 def _check_base(following: Path, layers: Sequence[Layer], where: str) -> None:
-    seen = [layer.path.resolve() for layer in layers]
-    if following.resolve() in seen:
+    seen = [os.path.realpath(layer.path) for layer in layers]
+    if os.path.realpath(following) in seen:
         chain = " -> ".join(str(layer.path) for layer in layers)
         raise SpecError(
             f"extends: goes in a circle: {chain} -> {following}",
@@ -61,9 +63,10 @@ def _check_base(following: Path, layers: Sequence[Layer], where: str) -> None:
             where=where,
             hint="put what they share into fewer files",
         )
-    if not following.is_file():
+    if not os.path.isfile(following):  # noqa: PTH113 - for any path, however long or circular
+        there = "not a file:" if os.path.lexists(following) else "no such file"
         raise SpecError(
-            f"extends: no such file {following}",
+            f"extends: {there} {following}",
             where=where,
             hint="the path is seen from the file that says it",
         )
@@ -139,15 +142,20 @@ def _layer(path: Path, text: str | None = None) -> Layer:
     return Layer(path, document, plain)
 
 
-def _refuse_early(text: str, path: Path) -> None:
-    """What the parser would report badly, or only after seconds."""
-    opened = 0
+def refuse_conflict_marks(text: str, path: Path, hint: str) -> None:
+    """SpecError with the line of the first mark that a merge left."""
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")):
             raise SpecError(
-                "a merge conflict is not resolved", where=f"{path}:{number}",
-                hint="keep one side and remove the marks",
+                "a merge conflict is not resolved", where=f"{path}:{number}", hint=hint
             )  # fmt: skip
+
+
+def _refuse_early(text: str, path: Path) -> None:
+    """What the parser would report badly, or only after seconds."""
+    refuse_conflict_marks(text, path, hint="keep one side and remove the marks")
+    opened = 0
+    for number, line in enumerate(text.splitlines(), 1):
         opened += line.count("[") + line.count("{")
         if opened > _MAX_OPEN or line.count("- ") > _MAX_OPEN:
             raise SpecError("nested too deeply for a spec", where=f"{path}:{number}")

@@ -86,11 +86,17 @@ def spec_and_bases(path: Path, text: str | None = None) -> tuple[Spec, tuple[str
     `text` stands in for what the file says.
     """
     layers = read_layers(path, text)
-    bases = tuple(os.path.relpath(layer.path, path.parent) for layer in layers[1:])
-    return _validated(layers), bases
+    return spec_of(layers), bases_of(layers)
 
 
-def _validated(layers: Sequence[Layer]) -> Spec:
+def bases_of(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """The files under the nearest one, as seen from its folder."""
+    folder = layers[0].path.parent
+    return tuple(os.path.relpath(layer.path, folder) for layer in layers[1:])
+
+
+def spec_of(layers: Sequence[Layer]) -> Spec:
+    """What the layers say together, validated. SpecError with line and key."""
     document = merged(layers)
     version = document.get("version")
     if isinstance(version, bool):

@@ -42,7 +42,14 @@ def untouched(root: Path, knowledge: str) -> Untouched | None:
     if unfinished(root):
         return None
     document = read_sealed(root / LOCK_FILE)
-    if document is None or document.get("generator") != GENERATOR:
+    try:
+        return _judged(root, document, knowledge) if document else None
+    except (KeyError, TypeError, AttributeError, ValueError):  # a forged lock can have any seal
+        return None
+
+
+def _judged(root: Path, document: Mapping[str, Any], knowledge: str) -> Untouched | None:
+    if document.get("generator") != GENERATOR:
         return None
     if document.get("knowledge_sha256") != knowledge or not document.get("inputs"):
         return None

@@ -107,7 +107,8 @@ def write_new(root: Path, files: Mapping[str, File]) -> None:
             raise UsageError(
                 f"{len(blocked)} of the files to write exist already: {', '.join(blocked)}",
                 where=str(root),
-                hint="choose another folder; for a deployment made before, use infra-gen update",
+                hint="move them or choose another folder; for a deployment made before, use "
+                "infra-gen update",
             )
         _apply(root, files, steps_of(files, (), {}))
 
