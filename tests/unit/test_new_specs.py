@@ -200,6 +200,17 @@ class TestNames:
             "base that both extend",
         )
 
+    def test_also_from_a_deployment_that_is_there(self, deploy: Path, capsys: Printed) -> None:
+        assert run(["new", "--spec", str(deploy)]) == 0
+        write(deploy / "also" / "infra-gen.yaml", spec("chat"))
+        nothing_written(
+            capsys, ["new", "--spec", str(deploy)], 4,
+            "deploy/also/infra-gen.yaml:3: name: 'chat'", "deploy/chat/infra-gen.yaml:3",
+        )  # fmt: skip
+        write(deploy / "chat" / "infra-gen.yaml", spec("search"))
+        write(deploy / "also" / "infra-gen.yaml", spec("also"))
+        assert run(["new", "--spec", str(deploy)]) == 0, "old ones are not judged"
+
     def test_a_name_from_a_base_is_one_deployment_in_several_places(self, deploy: Path) -> None:
         write(deploy / "base.yaml", BASE + "name: chat\n")
         for name in ("chat", "search"):

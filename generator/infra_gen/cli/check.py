@@ -58,7 +58,7 @@ def check(
     folders = _folders(directories)
     found = watched(api.check_many(folders, full=full), len(folders))
     if form is Format.TEXT:
-        return _as_text(found, show_diff=show_diff, strict=strict)
+        return _as_text(found, many=len(folders) > 1, show_diff=show_diff, strict=strict)
     return _as_document(list(found), form, strict=strict)
 
 
@@ -75,7 +75,7 @@ def _folders(directories: list[Path] | None) -> list[Path]:
     return found
 
 
-def _as_text(found: Iterator[Checked], *, show_diff: bool, strict: bool) -> int:
+def _as_text(found: Iterator[Checked], *, many: bool, show_diff: bool, strict: bool) -> int:
     from infra_gen.cli import change_printing, printing
     from infra_gen.errors import ExitCode
 
@@ -84,11 +84,11 @@ def _as_text(found: Iterator[Checked], *, show_diff: bool, strict: bool) -> int:
         for line in checked.error.lines if checked.error else ():
             typer.echo(line, err=True)
         change_printing.drift(checked, show_diff=show_diff, strict=strict)
-        printing.findings(checked.findings)
+        printing.findings(checked.findings, root=checked.root if many else None)
         outcomes.append(checked.exit_code(strict=strict))
         if outcomes[-1] == ExitCode.CLEAN:
             typer.echo(f"{checked.root}: clean")
-    if len(outcomes) > 1:
+    if many:
         clean = outcomes.count(ExitCode.CLEAN)
         typer.echo(f"{len(outcomes)} deployments, {clean} clean")
     return gravest(outcomes)

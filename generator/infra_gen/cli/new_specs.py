@@ -38,7 +38,9 @@ def write(words: Sequence[Path], specs: Sequence[Path], *, trust: bool) -> int:
     if alone:
         return _alone(placed(found[0], into, alone=True), trust=trust)
     if there:
-        typer.echo(f"{there} below have a deployment already; infra-gen update regenerates them")
+        typer.echo(
+            f"{len(there)} below have a deployment already; infra-gen update regenerates them"
+        )
     if not found:
         return ExitCode.CLEAN
     outcomes: dict[Path, Placed | InfraGenError] = {}
@@ -47,7 +49,7 @@ def write(words: Sequence[Path], specs: Sequence[Path], *, trust: bool) -> int:
             outcomes[path] = placed(path, into, alone=False)
         except InfraGenError as error:
             outcomes[path] = error
-    refuse_twins([one for one in outcomes.values() if not isinstance(one, InfraGenError)])
+    refuse_twins([one for one in outcomes.values() if not isinstance(one, InfraGenError)], there)
     return each(found, partial(_one, outcomes, trust=trust), "{} written".format)
 
 
@@ -85,8 +87,8 @@ def _one(outcomes: Mapping[Path, Placed | InfraGenError], path: Path, *, trust: 
         raise one
     built = build(one, trust=trust)
     if built.errors:
-        return printing.refused(built)
+        return printing.refused(built, one.root)
     count = len(api.write_new(built, one.root, one.bases if one.here else None))
-    printing.findings(built.findings)
+    printing.findings(built.findings, root=one.root)
     typer.echo(f"{count} files in {one.root}: {printing.headline(built.plan)}")
     return ExitCode.CLEAN

@@ -180,9 +180,9 @@ def decisions(plan: Plan) -> None:
         typer.echo(f"    because {decision.because}")
 
 
-def refused(built: Built) -> int:
+def refused(built: Built, root: Path | None = None) -> int:
     """Why nothing was written; the exit code."""
-    findings(built.findings)
+    findings(built.findings, root=root)
     typer.echo("nothing was written", err=True)
     if built.plan.nearest:
         typer.echo("what would carry the load: " + "; ".join(built.plan.nearest), err=True)
@@ -204,12 +204,13 @@ def next_steps(steps: Sequence[str], root: Path, count: int) -> None:
     typer.echo("  " + " && ".join([f"cd {shlex.quote(str(root))}", *steps]))
 
 
-def findings(found: Sequence[Finding], empty: str | None = None) -> None:
-    """Findings with place and fix; `empty` is said when there are none."""
+def findings(found: Sequence[Finding], empty: str | None = None, root: Path | None = None) -> None:
+    """Findings with place and fix; `empty` is said when there are none, `root` where files lie."""
     if not found and empty:
         typer.echo(empty)
     for one in found:
-        place = one.file + (f":{one.line}" if one.line else "")
+        file = str(root / one.file) if root else one.file
+        place = file + (f":{one.line}" if one.line else "")
         key = f" ({one.key_path})" if one.key_path else ""
         label = typer.style(one.severity, fg=COLOURS[one.severity])
         allowed = f" [allowed: {one.allowed}]" if one.allowed else ""

@@ -1,21 +1,22 @@
 """Specs that were written by hand, and the folders that their deployments go into.
 
-Names. Two specs of one command may not lead to the same folder. Nor may two folders side by side
-have specs that each say the same name: on one host they would take each other's containers, volumes
-and ports, and that is what a copied folder looks like whose name nobody changed. The same deployment
-in several places is said by a name that both get from a base (`extends`), or by folders apart
-(`eu/chat`, `us/chat`). `check` does not compare names: no spec says on which host it runs, and fleets
-repeat names for each region and stage.
+Names. Two specs of one command may not lead to the same folder. Nor may two folders side by side, one
+of them new, have specs that each say the same name: on one host they would take each other's
+containers, volumes and ports, and a copy whose name nobody changed looks like that. The same
+deployment in several places is said by a name that both get from a base (`extends`), or by folders
+apart (`eu/chat`, `us/chat`). `check` does not compare names: no spec says on which host it runs, and
+fleets repeat names for each region and stage.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra_gen.errors import SpecError, UsageError
+from infra_gen.errors import InfraGenError, SpecError, UsageError
 from infra_gen.lifecycle.discovery import find_deployments
 from infra_gen.lifecycle.spec_document import place, read_layers
 from infra_gen.lifecycle.spec_file import bases_of, spec_of
@@ -47,14 +48,14 @@ def _same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def specs_among(words: Sequence[Path]) -> tuple[tuple[Path, ...], int]:
-    """The specs that files and folders stand for, each once, and how many need nothing.
+def specs_among(words: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The specs that files and folders stand for, each once, and those that need nothing.
 
-    A folder stands for every spec below it that has no deployment yet; those that have one are
-    counted. UsageError for a folder without any spec.
+    A folder stands for every spec below it that has no deployment yet; the others need nothing.
+    UsageError for a folder without any spec.
     """
     found: dict[str, Path] = {}
-    there: set[str] = set()
+    there: dict[str, Path] = {}
     for word in words:
         if not word.is_dir():
             found.setdefault(os.path.realpath(word), word)
@@ -63,12 +64,9 @@ def specs_among(words: Sequence[Path]) -> tuple[tuple[Path, ...], int]:
         if not below:
             raise UsageError(f"no {SPEC_FILE} in this folder or below", where=str(word))
         for folder in below:
-            real = os.path.realpath(folder / SPEC_FILE)
-            if _deployed(folder):
-                there.add(real)
-            else:
-                found.setdefault(real, folder / SPEC_FILE)
-    return tuple(found.values()), len(there - set(found))
+            kind = there if _deployed(folder) else found
+            kind.setdefault(os.path.realpath(folder / SPEC_FILE), folder / SPEC_FILE)
+    return tuple(found.values()), tuple(there[real] for real in there if real not in found)
 
 
 def _deployed(folder: Path) -> bool:
@@ -111,9 +109,18 @@ def placed(path: Path, into: Path | None, *, alone: bool) -> Placed:
     return Placed(path, root, spec, bases_of(layers), place(layers, ("name",)), own_name)
 
 
-def refuse_twins(all_placed: Sequence[Placed]) -> None:
-    """SpecError, naming both, for two of one folder or a name that was copied along."""
-    for first, second in _pairs(all_placed):
+def refuse_twins(new: Sequence[Placed], there: Sequence[Path] = ()) -> None:
+    """SpecError, naming both, for two of one folder or a name that was copied along.
+
+    `there` are specs that have a deployment already.
+    """
+    before = []
+    for path in there:
+        with suppress(InfraGenError):  # `check` says what is wrong with it
+            before.append(placed(path, path.parent, alone=True))
+    for first, second in _pairs([*before, *new]):
+        if second in before:
+            continue
         if _same(first.root, second.root):
             raise SpecError(
                 f"name: {second.spec.name!r} would be written into {second.root}, as that of "
