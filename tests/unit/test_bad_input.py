@@ -274,7 +274,7 @@ BAD_SPECS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "tls": (SPEC + "serve: {tls: x}\n", (":4", "serve.tls")),
     "storage too small": (
         SPEC + "model: qwen3-32b\nstorage: {size: 5}\n",
-        ("storage.size", "5 GiB", "alone is"),
+        (":5: storage.size", "5 GiB", "alone is"),
     ),
     "reason too short": (SPEC + "allow: [{rule: x, reason: no}]\n", ("reason",)),
     "engine argument a list": (SPEC + "engine_args: {a: [1]}\n", ("engine_args",)),

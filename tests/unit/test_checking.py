@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from infra_gen import api, checking
 from infra_gen.cli.main import run
+from infra_gen.cli.many import watched
 from infra_gen.lifecycle import lock_file
 from infra_gen.lifecycle.discovery import find_deployments
 from infra_gen.lifecycle.inputs import input_hashes
@@ -250,4 +252,48 @@ class TestUpdateMany:
         assert "max_num_seqs: 8 -> 16" in said.out
         assert "b/infra-gen.lock" in said.err
         assert said.out.index("a:") < said.out.index("b:") < said.out.index("c:")
+        assert said.out.endswith("3 deployments, 2 up to date\n")
         assert run(["check", "a", "c"]) == 0
+
+
+class TestProgress:
+    """On the error stream, where that is a terminal and the output goes somewhere else."""
+
+    @pytest.mark.parametrize(
+        ("items", "terminals", "shown"),
+        [
+            (20, {"stderr"}, True),
+            (19, {"stderr"}, False),
+            (20, {"stdout", "stderr"}, False),
+            (20, set(), False),
+        ],
+    )
+    def test_a_bar(
+        self,
+        items: int,
+        terminals: set[str],
+        shown: bool,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: Printed,
+    ) -> None:
+        for name in ("stdout", "stderr"):
+            monkeypatch.setattr(getattr(sys, name), "isatty", lambda name=name: name in terminals)
+        assert list(watched(range(items), items)) == list(range(items))
+        said = capsys.readouterr()
+        assert ("100%" in said.err) is shown
+        assert said.out == ""
+
+    def test_findings_say_in_which_folder(
+        self, make_chat: Any, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+    ) -> None:
+        roots = [make_chat("a"), make_chat("b")]
+        monkeypatch.chdir(roots[0].parent)
+        for root in roots:
+            edit(root / "compose.yaml", "127.0.0.1:8000", "0.0.0.0:8000")
+        run(["check", "a"])
+        assert "\ncompose.yaml:" in capsys.readouterr().out
+        run(["check", "a", "b", "--no-diff"])
+        said = capsys.readouterr().out
+        assert "\na/compose.yaml:" in said
+        assert "\nb/compose.yaml:" in said
+        assert "\ncompose.yaml:" not in said

@@ -94,7 +94,7 @@ class TestInASpec:
             ("{file: compose.yaml, op: remove, path: /a}", "patches.0"),
             ("{file: README.md, op: remove, path: /a}", "no YAML or JSON"),
             ("{file: compose.yaml, op: delete, path: /a}", "patches.0.op"),
-            ("{file: compose.yaml, op: add, path: /a}", "add needs it"),
+            ("{file: compose.yaml, op: add, path: /a}", "value: add needs it"),
             ("{file: compose.yaml, op: move, path: /a}", "move and copy need it"),
             ("{file: compose.yaml, op: remove, path: a}", "patches.0.path"),
             ("{file: compose.yaml, op: remove, path: /a, vlaue: 3}", "vlaue"),
@@ -106,7 +106,10 @@ class TestInASpec:
         self.with_patch(chat, patch)
         before = snapshot(chat)
         assert run(["update", str(chat)]) == 4
-        assert words in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert words in said
+        lines = (chat / "infra-gen.yaml").read_text("utf-8").splitlines()
+        assert f"infra-gen.yaml:{lines.index('patches:') + 2}: " in said
         assert snapshot(chat) == before
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -49,8 +49,18 @@ def blamed(path: Path | None) -> Iterator[None]:
     except UsageError as error:
         if path is None:
             raise
-        where = f"{path}: {error.where}" if error.where else str(path)
+        where = f"{_line_of(path, error.where)}: {error.where}" if error.where else str(path)
         raise SpecError(error.message, where=where, hint=error.hint) from error
+
+
+def _line_of(path: Path, dotted: str) -> str:
+    """file:line of a key of the spec in `path`; the file alone where it is no key of it."""
+    keys = tuple(dotted.split("."))
+    with suppress(SpecError):
+        layers = read_layers(path)
+        if any(keys[0] in layer.plain for layer in layers):
+            return place(layers, keys)
+    return str(path)
 
 
 def spec_sha256(spec: Spec) -> str:
