@@ -118,5 +118,5 @@ def _both(change: Change, found: Changes) -> str:
 
 def _word(value: Any) -> str:
     if value is None:
-        return "nothing"
+        return "unset"
     return str(value).lower() if isinstance(value, bool) else str(value)
