@@ -12,12 +12,12 @@ from infra_gen.catalogue.engine_move import Consequence, Uses, consequences, fla
 from infra_gen.checking import Checked, check, check_many, validate
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.engines import engine_info
-from infra_gen.lifecycle import ejecting, spec_file, writing
+from infra_gen.lifecycle import ejecting, writing
 from infra_gen.model.facts import Facts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan import Plan, Point
-from infra_gen.model.spec import SPEC_FILE, Spec
+from infra_gen.model.spec import Spec
 from infra_gen.pinning import Outcome, Pinning, Wanted, pin
 from infra_gen.plan.under_load import speed_of
 from infra_gen.rebuilding import build_at
