@@ -12,12 +12,12 @@ from infra_gen.catalogue.engine_move import Consequence, Uses, consequences, fla
 from infra_gen.checking import Checked, check, check_many, validate
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.engines import engine_info
-from infra_gen.lifecycle import ejecting, spec_file, writing
+from infra_gen.lifecycle import ejecting, writing
 from infra_gen.model.facts import Facts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.lock import Lock
 from infra_gen.model.plan import Plan, Point
-from infra_gen.model.spec import SPEC_FILE, Spec
+from infra_gen.model.spec import Spec
 from infra_gen.pinning import Outcome, Pinning, Wanted, pin
 from infra_gen.plan.under_load import speed_of
 from infra_gen.rebuilding import build_at
@@ -102,22 +102,30 @@ def add_packs(built: Built, root: Path, *, trust: bool = False) -> Built:
     return packing.with_packs(built, root, trust=trust, fetch=True)
 
 
-def engine_move(prepared: Prepared) -> tuple[Consequence, ...]:
-    """What the engine's version that `prepared` brings means for what was deployed before."""
-    root, old = prepared.root, prepared.lock.resolved
-    new = prepared.built.plan
-    if new.engine != old.engine or new.engine_version == old.engine_version:
+def engine_move(root: Path, version: str | None = None) -> tuple[Consequence, ...]:
+    """What another version of its engine means for the deployment in `root`, before it is moved.
+
+    `version` is the spec's where it is left out. Empty where that is the version deployed, or where
+    nothing says which.
+    """
+    spec, lock = load(root)
+    old = lock.resolved
+    wanted = version or spec.engine_version
+    if (
+        wanted is None
+        or spec.engine_name not in (old.engine, "auto")
+        or wanted == old.engine_version
+    ):
         return ()
-    spec = spec_file.read_spec(root / SPEC_FILE)
-    before = build_at(root, spec, old, prepared.lock.images)
+    before = build_at(root, spec, old, lock.images)
     argv, env = command_of(before.stack.service("engine"), before.stack)
     uses = Uses(
         flags=flags_of(argv),
-        own_flags=flags_of(spec.engine_args),
+        own_flags=flags_of(f"--{name.lstrip('-')}" for name in spec.engine_args),
         variables=frozenset(env),
         texts=tuple(file.text for file in before.tree.values()),
     )
-    return consequences(old.engine, old.engine_version, new.engine_version, uses)
+    return consequences(old.engine, old.engine_version, wanted, uses)
 
 
 def eject(root: Path, path: str) -> None:

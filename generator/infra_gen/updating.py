@@ -71,7 +71,10 @@ class Prepared:
             deleted=tuple(p for p in self.changes.delete if p in self.lock.files),
             kept=self.changes.kept,
             left=self.changes.left,
-            changes=_plan_changes(self.lock.resolved, lock_file.resolved_of(self.built.plan)),
+            changes=(
+                *_plan_changes(self.lock.resolved, lock_file.resolved_of(self.built.plan)),
+                *_image_changes(self.lock, self.built),
+            ),
             edited=tuple(sorted(self.found.edited)),
             conflicts=self.found.conflicts,
             adopted=self.adopted,
@@ -83,6 +86,16 @@ def _unpinned(lock: Lock, built: Built) -> tuple[str, ...]:
     """Images that have no digest although the lock had one for their repository."""
     known = {image.ref.rpartition(":")[0] for image in lock.images if image.digest}
     return tuple(i.name for i in built.stack.images if not i.digest and i.repository in known)
+
+
+def _image_changes(lock: Lock, built: Built) -> tuple[tuple[str, str, str], ...]:
+    """Repositories whose tag is another: (repository, old tag, new tag)."""
+    old = dict(image.ref.rsplit(":", 1) for image in lock.images)
+    return tuple(
+        (image.repository, old[image.repository], image.tag)
+        for image in built.stack.images
+        if old.get(image.repository, image.tag) != image.tag
+    )
 
 
 def _model_document(built: Built) -> dict[str, File]:

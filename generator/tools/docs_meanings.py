@@ -4,6 +4,9 @@ from __future__ import annotations
 
 SPEC: dict[str, str] = {
     "version": "Version of this format.",
+    "extends": "Another spec, as seen from this one, whose keys hold where this one says nothing: "
+    "mappings are merged key by key, lists and values are replaced, null takes a key back. It may "
+    "extend a further one.",
     "name": "Names the folder, the containers or launchd agents, and the spec itself.",
     "hardware": "A [hardware preset](hardware.md), or several: `2x4090`, `4090:2`, `h100:8`, "
     "`apple-m3-24gb`. Or a provider's [instance](hardware.md#instances) such as `p5.48xlarge`, the "
@@ -75,6 +78,13 @@ SPEC: dict[str, str] = {
     "allow": "Rules that this deployment may break.",
     "allow[].rule": "The rule's name.",
     "allow[].reason": "Why, in at least 8 characters. It is printed beside the finding.",
+    "patches": "Changes of yours to rendered YAML and JSON files: operations of JSON Patch (RFC 6902), "
+    "done from first to last. `update --adopt` writes them for you.",
+    "patches[].file": "The file, as seen from here.",
+    "patches[].op": "What is done.",
+    "patches[].path": "Where: a JSON pointer such as `/services/prometheus/environment/TZ`.",
+    "patches[].from": "Where `move` and `copy` take it from.",
+    "patches[].value": "What `add` and `replace` put there, and what `test` must find.",
     "packs": "Cookiecutter templates whose files become part of the deployment.",
     "packs[].source": "A folder, as seen from here, or `gh:OWNER/REPOSITORY@REF`.",
     "packs[].answers": "Values for what its cookiecutter.json asks.",
@@ -85,6 +95,7 @@ LOCK: dict[str, str] = {
     "generator": "The infra-gen that wrote it.",
     "spec_sha256": "Hash of what the spec says. Comments and key order do not count.",
     "knowledge_sha256": "Hash over the presets, tables and templates that were used.",
+    "inputs": "Hashes of what else was read, by path: the spec, what it extends, profiles, packs.",
     "resolved": "What every `auto` became.",
     "resolved.hardware": "Hardware preset, memory size and count; an instance; or the profile's file.",
     "resolved.model": "Model preset, Hugging Face id, folder or file.",
@@ -113,8 +124,10 @@ LOCK: dict[str, str] = {
     "images[].verified": "The day on which the digest was first read; `never`: not yet.",
     "files": "Every file as written, by path.",
     "files.*.sha256": "Hash of its bytes.",
-    "files.*.class": "`managed`: written again by `update`. `seeded`: written once, then yours.",
+    "files.*.class": "`managed`: written again by `update`. `seeded`: written once, then yours. "
+    "`ejected`: was managed, and is yours.",
     "files.*.executable": "Whether it is a program.",
+    "files.*.edited": "Hash with the edit of yours that an update kept; absent where there is none.",
     "allowed": "The spec's `allow`, copied.",
     "allowed[].rule": "The rule's name.",
     "allowed[].reason": "The reason.",
@@ -124,6 +137,18 @@ LOCK: dict[str, str] = {
     "packs[].commit": "Commit of its repository; null: a folder.",
     "packs[].sha256": "Hash of its copy.",
     "packs[].files": "What it wrote.",
+    "findings": "What the rules said of the files as written; errors among them were allowed.",
+    "findings[].rule": "The rule's name.",
+    "findings[].severity": "How bad.",
+    "findings[].confidence": "How sure.",
+    "findings[].file": "The file.",
+    "findings[].line": "Its line; null: the whole file.",
+    "findings[].key_path": "The key, where the file has keys.",
+    "findings[].message": "What it is.",
+    "findings[].fix": "What to do.",
+    "findings[].allowed": "The spec's reason for allowing it; null: it is not allowed.",
+    "seal": "Hash of all the rest of this file. While it and every hash above hold, nothing has to be "
+    "rendered to know that the deployment is clean.",
 }
 
 PLAN: dict[str, str] = {

@@ -29,6 +29,8 @@ def _words(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
     if annotation is type(None):
         return "null"
+    if annotation is Any:
+        return "anything"
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in inner)
     if origin in (Union, types.UnionType):
@@ -119,7 +121,8 @@ def spec_page() -> str:
     return page(
         "infra-gen.yaml",
         "The spec: what you ask for. `infra-gen new` writes it with a comment on each key. It is "
-        "yours: no command writes it again. Unknown keys are errors, with the closest known key in "
+        "yours: only `update --engine-version` and `update --adopt` write into it, on your word, and "
+        "leave the rest of it as it is. Unknown keys are errors, with the closest known key in "
         "the hint. Editors that read `# yaml-language-server` complete and check it by "
         "`.infra-gen/spec.schema.json`, which lies beside it.",
         table(["Key", "Takes", "Default", "Meaning"], _rows(Spec, SPEC, defaults=True)),

@@ -18,9 +18,9 @@ HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/infra-gen.yaml"))
 FITTING = [case for case in CASES if not case.name.startswith("refused-")]
 REFUSED = [case for case in CASES if case.name.startswith("refused-")]
-# Copies of what is compared already, and a hash that every template edit changes.
+# Copies of what is compared already, and hashes that every template edit changes.
 _SKIPPED = (".infra-gen/",)
-_KNOWLEDGE = re.compile(r'("knowledge_sha256": )"[0-9a-f]{64}"')
+_OF_KNOWLEDGE = re.compile(r'("(knowledge_sha256|seal)": )"[0-9a-f]{64}"')
 
 
 def _written(case: Path, root: Path) -> dict[str, tuple[str, bool]]:
@@ -29,7 +29,7 @@ def _written(case: Path, root: Path) -> dict[str, tuple[str, bool]]:
     assert not built.errors, built.errors
     tree = api.write_new(built, root)
     return {
-        path: (_KNOWLEDGE.sub(r'\1"<knowledge>"', file.text), file.executable)
+        path: (_OF_KNOWLEDGE.sub(r'\1"<\2>"', file.text), file.executable)
         for path, file in tree.items()
         if not path.startswith(_SKIPPED) and path != "infra-gen.yaml"
     }

@@ -98,6 +98,20 @@ class TestConsequences:
         assert gone in {r.name for r in consequences("vllm", "0.8.5", "0.33.0", uses(texts=text))}
         assert gone not in {r.name for r in consequences("vllm", "0.8.5", "0.33.0", uses())}
 
+    def test_a_version_that_no_table_holds_is_said_to_be_none(self) -> None:
+        (first, *rest) = consequences("vllm", "0.19.0", "0.99.0", uses())
+        assert (first.name, first.decide) == ("vllm 0.99.0", True)
+        assert rest
+        assert not any("0.99.0" in row.what for row in rest)
+
+    def test_a_default_that_one_table_does_not_tell_is_no_change(self) -> None:
+        rows = consequences("vllm", "0.33.0", "0.25.0", uses())
+        assert "--log-config-file" not in {row.name for row in rows}
+
+    def test_bounds_are_for_the_rules(self) -> None:
+        rows = consequences("vllm", "0.12.0", "0.33.0", uses(flags={"--tensor-parallel-size"}))
+        assert "--tensor-parallel-size" not in {row.name for row in rows}
+
     def test_the_same_version_means_nothing_new(self) -> None:
         assert consequences("vllm", "0.33.0", "0.33.0", uses(flags={"--swap-space"})) == ()
 
@@ -118,6 +132,7 @@ class TestUpdate:
         assert run(["update", str(old), "--engine-version", "0.33.0"]) == 0
         said = capsys.readouterr().out
         assert "engine_version: 0.19.0 -> 0.33.0" in said
+        assert "docker.io/vllm/vllm-openai: v0.19.0 -> v0.33.0" in said
         assert "What means something else in that version" in said
         assert "engine: {name: vllm, version: 0.33.0}" in (old / "infra-gen.yaml").read_text()
         assert "v0.33.0" in (old / "image" / "Dockerfile").read_text()
@@ -130,18 +145,19 @@ class TestUpdate:
         api.update(old, engine_version="0.33.0")
         assert snapshot(old) == once
 
+    @pytest.mark.parametrize("flag", ["--calculate-kv-scales", "calculate-kv-scales"])
     def test_a_flag_that_is_gone_stops_it_and_writes_nothing(
-        self, old: Path, capsys: Printed
+        self, old: Path, capsys: Printed, flag: str
     ) -> None:
         spec = old / "infra-gen.yaml"
-        text = spec.read_text("utf-8").replace(
-            "engine_args: {}", "engine_args: {--disable-log-requests: true}"
-        )
+        text = spec.read_text("utf-8").replace("engine_args: {}", f"engine_args: {{{flag}: true}}")
         spec.write_text(text, "utf-8")
         before = snapshot(old)
         code = run(["update", str(old), "--engine-version", "0.33.0"])
         assert code in (3, 4)
-        assert "--disable-log-requests" in "".join(capsys.readouterr())
+        said = capsys.readouterr()
+        assert "--calculate-kv-scales" in said.err
+        assert "decide: --calculate-kv-scales: set in engine_args, gone" in said.out
         assert snapshot(old) == before
 
     @pytest.mark.parametrize("version", ["0.0.1", "nonsense", "latest"])

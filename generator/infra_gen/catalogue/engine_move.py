@@ -10,8 +10,27 @@ from typing import Any
 from infra_gen.catalogue.table_changes import Change, Changes, SectionChanges, changes
 
 _DEFAULT = "default"
-# Keys of a record whose change means nothing for a value that is already set.
-_QUIET = frozenset({"negatives", "deprecated", "known_values", "default_known", "aliases", "env"})
+# Keys of a record whose change means nothing for a value that is already set; a value out of its
+# bounds is a finding of the rules.
+_QUIET = frozenset(
+    {
+        "negatives", "deprecated", "known_values", "default_known", "aliases", "env", "nullable",
+        "minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "special_values",
+    }
+)  # fmt: skip
+_FACTS = {
+    "abbreviations": "whether flags may be shortened",
+    "bool_values": "whether switches take a value",
+    "default_port": "the port it listens on",
+    "dotted_json": "whether --flag.key sets a key of a JSON flag",
+    "env_negation": "variables that switch something off",
+    "env_prefixes": "what its variables begin with",
+    "env_unknown": "what it does about variables it does not know",
+    "equals": "whether --flag=value is understood",
+    "llama_cpp_build": "the llama.cpp build inside",
+    "subcommands": "its subcommands",
+    "underscores": "whether --a_b is --a-b",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,9 @@ def consequences(engine: str, old: str, new: str, uses: Uses) -> tuple[Consequen
     """
     found = changes(engine, old, new)
     rows = [row for section in found.sections for row in _of_section(section, found, uses)]
+    if found.new != found.new_base:
+        what = f"no table holds it; what follows is true of {found.new_base}"
+        rows.append(Consequence(f"{engine} {found.new}", what, decide=True))
     return tuple(sorted(rows, key=lambda row: (not row.decide, row.name)))
 
 
@@ -61,7 +83,8 @@ def _of_section(section: SectionChanges, found: Changes, uses: Uses) -> Iterator
         yield from _metrics(section, found, uses)
     elif section.section == "facts":
         for change in section.changed:
-            yield Consequence(change.name, f"was {_word(change.old)}, is {_word(change.new)}")
+            told = _FACTS.get(change.name, change.name)
+            yield Consequence(told, f"was {_word(change.old)}, is {_word(change.new)}")
 
 
 def _gone(gone_by: str | None, instead: str | None) -> str:
@@ -75,9 +98,11 @@ def _flags(section: SectionChanges, found: Changes, uses: Uses) -> Iterator[Cons
             mine = gone.name in uses.own_flags
             whose = "set in engine_args, " if mine else "no longer written, "
             yield Consequence(gone.name, whose + _gone(gone.gone_by, gone.instead), decide=mine)
+    # Where only one of two versions tells its default, nothing is known to have changed.
+    untold = {change.name for change in section.changed if change.key == "default_known"}
     for change in section.changed:
         used = change.name in uses.flags
-        if change.key == _DEFAULT and not used:
+        if change.key == _DEFAULT and not used and change.name not in untold:
             yield Consequence(change.name, f"not set here; its default {_both(change, found)}")
         elif used and change.key != _DEFAULT and change.key not in _QUIET:
             yield Consequence(change.name, f"set here; its {change.key} {_both(change, found)}")
@@ -113,10 +138,13 @@ def _both(change: Change, found: Changes) -> str:
     if change.added:
         parts.append("gains " + ", ".join(_word(value) for value in change.added))
     said = " and ".join(parts)
-    return said or f"was {_word(change.old)} in {found.old}, is {_word(change.new)} in {found.new}"
+    return (
+        said
+        or f"was {_word(change.old)} in {found.old_base}, is {_word(change.new)} in {found.new_base}"
+    )
 
 
 def _word(value: Any) -> str:
     if value is None:
-        return "nothing"
+        return "unset"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -72,7 +72,8 @@ def updated(done: Updated) -> None:
         typer.echo(f"{name}: no digest is known of this tag; infra-gen pin asks for it")
     _conflicts(done)
     if not (done.changes or done.written or done.deleted):
-        typer.echo("nothing to do: the files are what infra-gen.yaml says")
+        rest = "nothing else to do: all else is" if done.edited else "nothing to do: the files are"
+        typer.echo(f"{rest} what infra-gen.yaml says")
 
 
 def _adopted(done: Updated) -> None:

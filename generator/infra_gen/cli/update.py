@@ -89,12 +89,12 @@ def _update(root: Path, wishes: Mapping[str, Any]) -> int:
     from infra_gen.cli import change_printing, printing
     from infra_gen.errors import ExitCode, FindingsError
 
+    change_printing.engine_move(api.engine_move(root, wishes["engine_version"]))
     try:
         prepared = api.prepare(root, **wishes)
     except FindingsError as error:
         printing.findings(error.findings)
         raise
-    change_printing.engine_move(api.engine_move(prepared))
     updated = api.carry_out(prepared)
     change_printing.updated(updated)
     return ExitCode.DRIFT if updated.conflicts else ExitCode.CLEAN

@@ -168,11 +168,11 @@ def with_user_args(args: tuple[Arg, ...], mine: tuple[Arg, ...], table: Table) -
             result.append(arg)  # a newer engine may have it; the rule flag-unknown says so
             continue
         if spec is None:
+            gone = table.removed_flags.get(arg.flag)
             raise UsageError(
-                f"{table.engine} {table.version} has no flag {arg.flag}"
-                + _went(table.removed_flags.get(arg.flag)),
+                f"{table.engine} {table.version} has no flag {arg.flag}" + _went(gone),
                 where="engine_args",
-                hint=did_you_mean(arg.flag, table.flags),
+                hint=None if gone else did_you_mean(arg.flag, table.flags),
             )
         place = next(
             (i for i, a in enumerate(result) if a.flag and table.flag(a.flag) == spec), None
