@@ -5,6 +5,7 @@ What a command line or a spec can get wrong is in test_bad_input.py.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -121,6 +122,18 @@ class TestLock:
     ) -> None:
         sealed(chat, change)
         refused(chat, capsys, 4, LOCK)
+
+    @pytest.mark.parametrize("name", [SPEC, LOCK, ".infra-gen/spec.schema.json", ".git/config"])
+    def test_what_infra_gen_cannot_have_written_is_not_deleted(
+        self, name: str, chat: Path, capsys: Printed
+    ) -> None:
+        (chat / ".git").mkdir()
+        (chat / ".git" / "config").write_text("[core]\n", "utf-8")
+        replace(chat / SPEC, "users: 2", "users: 30")
+        sha256 = hashlib.sha256((chat / name).read_bytes()).hexdigest()
+        entry = {"sha256": sha256, "class": "managed", "executable": False}
+        sealed(chat, lambda d: d["files"].update({name: entry}))
+        refused(chat, capsys, 4, f"{LOCK}:", f"{name} is no file of a deployment")
 
     @pytest.mark.parametrize("path", ["/dev/zero", "a\0b", "fifo", "."])
     def test_an_input_without_an_end_is_not_read(self, path: str, chat: Path) -> None:

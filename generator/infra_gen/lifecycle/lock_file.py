@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from infra_gen import __version__
 from infra_gen.errors import SpecError
 from infra_gen.lifecycle.edits import BASE_DIR
+from infra_gen.lifecycle.journal import STATE_DIR
 from infra_gen.lifecycle.spec_document import line, parsed, read_text, refuse_conflict_marks
 from infra_gen.lifecycle.spec_file import spec_sha256
 from infra_gen.model.filetree import FileTree, safe_path
@@ -29,7 +30,7 @@ from infra_gen.model.lock import (
     ResolvedParallelism,
 )
 from infra_gen.model.plan import Plan
-from infra_gen.model.spec import SPEC_FILE, Spec
+from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
 from infra_gen.model.stack import Stack
 
 if TYPE_CHECKING:
@@ -149,8 +150,12 @@ def read_lock(path: Path) -> Lock:
 
 
 def _confined(path: Path, text: str, keys: tuple[int | str, ...]) -> None:
+    """SpecError for a file that infra-gen cannot have written: an update might delete it."""
+    name = str(keys[-1])
     try:
-        safe_path(str(keys[-1]))
+        first = safe_path(name).partition("/")[0]
+        if name in (SPEC_FILE, LOCK_FILE) or first in (STATE_DIR, ".git"):
+            raise ValueError(f"{name} is no file of a deployment")
     except ValueError as error:
         raise SpecError(str(error), where=_place(path, text, keys), hint=_REMEDY) from error
 
