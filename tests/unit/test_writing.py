@@ -8,6 +8,8 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,38 @@ def test_the_whole_command_killed(tmp_path: Path) -> None:
     assert subprocess.run(checked, check=False, cwd=tmp_path, capture_output=True).returncode == 0
 
 
+def test_a_folder_made_while_waiting_for_the_turn_is_not_staged_again(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Four processes make one folder: the last in the queue finds it made when its turn comes."""
+    staged: list[Path] = []
+    monkeypatch.setattr(writing, "_stage_and_rename", lambda root, files: staged.append(root))
+    real = writing.locked
+
+    @contextmanager
+    def turn(folder: Path) -> Iterator[None]:
+        if folder == tmp_path:
+            (tmp_path / "new").mkdir()
+            (tmp_path / "new" / "a.txt").write_text("theirs", "utf-8")
+        with real(folder):
+            yield
+
+    monkeypatch.setattr(writing, "locked", turn)
+    with pytest.raises(UsageError, match="exist already"):
+        writing.write_new(tmp_path / "new", FILES)
+    assert staged == []
+    assert (tmp_path / "new" / "a.txt").read_text("utf-8") == "theirs"
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_what_a_killed_command_staged_goes_with_the_next(tmp_path: Path, exists: bool) -> None:
+    (tmp_path / ".infra-gen-new-abcdefgh" / "bin").mkdir(parents=True)
+    if exists:
+        (tmp_path / "new").mkdir()
+    writing.write_new(tmp_path / "new", FILES)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
 FILES = {"a.txt": File("a\n"), "bin/run": File("#!/bin/sh\n", executable=True)}
 
 
@@ -95,7 +129,7 @@ def test_a_failed_change_leaves_no_folders(tmp_path: Path) -> None:
 def test_missing_parents_are_made_and_unmade(tmp_path: Path, monkeypatch: Any) -> None:
     writing.write_new(tmp_path / "a" / "b", FILES)
     assert (tmp_path / "a" / "b" / "a.txt").is_file()
-    monkeypatch.setattr(writing, "_write_file", lambda *_: (_ for _ in ()).throw(OSError(28, "x")))
+    monkeypatch.setattr(writing, "write_file", lambda *_: (_ for _ in ()).throw(OSError(28, "x")))
     with pytest.raises(UsageError, match="cannot write"):
         writing.write_new(tmp_path / "c" / "d", FILES)
     assert not (tmp_path / "c").exists()
