@@ -154,9 +154,9 @@ def new_tree(built: Built, root: Path) -> FileTree:
 
 def load(root: Path) -> tuple[Spec, Lock]:
     """Spec and lock of the deployment in `root`, after finishing what a killed command left."""
+    writing.recover(root)
     if not root.is_dir():
         raise UsageError("no such folder", where=str(root))
-    writing.recover(root)
     spec = spec_file.read_spec(root / SPEC_FILE)
     lock = lock_file.read_lock(root / LOCK_FILE)
     return spec, lock

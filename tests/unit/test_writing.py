@@ -15,27 +15,34 @@ from typing import Any
 
 import pytest
 from tests.unit.kill_driver import SCENARIOS, snapshot
+from tests.unit.kill_updates import SCENARIOS as COMMANDS
 
 from infra_gen.errors import EditedError, UsageError
 from infra_gen.lifecycle import writing
 from infra_gen.lifecycle.journal import Step, fingerprint, journal_text
 from infra_gen.model.filetree import File
 
-DRIVER = Path(__file__).with_name("kill_driver.py")
+TESTS = str(Path(__file__).parents[2])
 PACKAGE = str(Path(writing.__file__).parents[2])
+
+
+def killed(driver: str, scenario: str, scratch: Path) -> dict[str, Any]:
+    """What a driver saw; a process of its own, for it forks."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.unit.{driver}", scenario, str(scratch)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=scratch,
+        env={**os.environ, "PYTHONPATH": f"{PACKAGE}{os.pathsep}{TESTS}", "TMPDIR": str(scratch)},
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_kills(scenario: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(DRIVER), scenario, str(tmp_path)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": PACKAGE},
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    result = killed("kill_driver", scenario, tmp_path)
     at_every_step, at_random, together = (result[k] for k in ("points", "random", "together"))
     assert at_every_step["wrong"] == []
     assert at_every_step["kills"] >= 50
@@ -47,6 +54,19 @@ def test_kills(scenario: str, tmp_path: Path) -> None:
     assert together["wrong"] == [], "\n".join(together["wrong"])
     if scenario != "update":
         assert set(together["winners"]) == {1}, "one writes, the others are told"
+
+
+@pytest.mark.parametrize("scenario", COMMANDS)
+def test_kills_of_commands_over_edits(scenario: str, tmp_path: Path) -> None:
+    """Over 200 kills of `update` alone: the folder is the old or the new one, edits and all."""
+    wanted = COMMANDS[scenario]
+    result = killed("kill_updates", scenario, tmp_path)
+    assert result["random"]["wrong"] == []
+    assert result["random"]["kills"] == wanted.at_random
+    assert result["random"]["left_old"] > 0
+    if wanted.every_step:
+        assert result["points"]["wrong"] == []
+        assert 0 < result["points"]["left_old"] < result["points"]["kills"]
 
 
 def test_the_whole_command_killed(tmp_path: Path) -> None:
@@ -72,7 +92,7 @@ def test_a_folder_made_while_waiting_for_the_turn_is_not_staged_again(
 ) -> None:
     """Four processes make one folder: the last in the queue finds it made when its turn comes."""
     staged: list[Path] = []
-    monkeypatch.setattr(writing, "_stage_and_rename", lambda root, files: staged.append(root))
+    monkeypatch.setattr(writing, "_stage_and_rename", lambda root, _: staged.append(root))
     real = writing.locked
 
     @contextmanager
