@@ -177,8 +177,8 @@ def _refuse_missing(root: Path) -> None:
 
 def load(root: Path) -> tuple[Spec, Lock]:
     """Spec and lock of the deployment in `root`, after finishing what a killed command left."""
-    _refuse_missing(root)
     writing.recover(root)
+    _refuse_missing(root)
     spec = spec_file.read_spec(root / SPEC_FILE)
     lock = lock_file.read_lock(root / LOCK_FILE)
     return spec, lock

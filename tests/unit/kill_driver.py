@@ -1,7 +1,7 @@
 """Runs writing commands in forked children, kills them at chosen moments, looks at what is left.
 
 A process of its own (one thread, imports warm) because tests may run where forking is unsafe.
-usage: python kill_driver.py SCENARIO SCRATCH; prints one JSON object.
+usage: python -m tests.unit.kill_driver SCENARIO SCRATCH; prints one JSON object.
 """
 
 from __future__ import annotations
@@ -219,26 +219,27 @@ def what_is_wrong(scenario: Scenario) -> str | None:
     return "; ".join(lines)
 
 
-def points(scenario: Scenario) -> dict[str, Any]:
-    """Die at every single step; at every third also while the next command repairs."""
+def points(scenario: Scenario, every: int = 1) -> dict[str, Any]:
+    """Die at `every` step; at every third of these also while the next command repairs."""
     scenario.prepare()
     code, total = killed_at(scenario, scenario.act, None)
     assert code == 0
     assert snapshot(scenario.root.parent) == scenario.new
     chance = random.Random(SEED)
-    wrong, twice, left_old = [], 0, 0
-    for fatal in range(1, total + 1):
+    wrong, kills, twice, left_old = [], 0, 0, 0
+    for fatal in range(1, total + 1, every):
         scenario.prepare()
         code, _ = killed_at(scenario, scenario.act, fatal)
         assert code == -signal.SIGKILL, (fatal, code)
-        if fatal % 3 == 0:
+        kills += 1
+        if kills % 3 == 0:
             code, _ = killed_at(scenario, scenario.heal, chance.randint(1, 30))
             twice += code == -signal.SIGKILL
         problem = what_is_wrong(scenario)
         left_old += snapshot(scenario.root.parent) == scenario.old
         if problem:
             wrong.append(f"step {fatal}: {problem}")
-    return {"kills": total, "twice": twice, "left_old": left_old, "wrong": wrong}
+    return {"kills": kills, "twice": twice, "left_old": left_old, "wrong": wrong}
 
 
 def at_random(scenario: Scenario) -> dict[str, Any]:

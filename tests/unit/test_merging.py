@@ -57,3 +57,12 @@ def test_a_last_line_without_an_end_keeps_the_markers_on_lines_of_their_own() ->
 def test_markers_with_windows_line_ends_are_seen() -> None:
     assert conflict_lines("a\r\n<<<<<<< yours\r\n") == (2,)
     assert conflict_lines("======= a heading\n") == ()
+
+
+def test_only_line_feeds_end_lines() -> None:
+    """Form feeds and the like are letters of a line: an edit keeps them as they are."""
+    mine = "a\x0cb\u2028c\rd"
+    found = merge("x\nold\ny\n", f"x\n{mine}\ny\n", "x\nnew\ny\n")
+    assert f"\n{mine}\n" in found.text
+    assert found.conflicts == (2,)
+    assert conflict_lines(f"{mine}\n<<<<<<< yours\n") == (2,)

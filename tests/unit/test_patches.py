@@ -172,3 +172,17 @@ class TestSpecEdit:
         path = tmp_path / "infra-gen.yaml"
         path.write_text(text, "utf-8")
         assert with_patches(path, [{"file": "x"}]) == wanted
+
+
+def test_what_the_spec_changed_is_not_taken_back_by_adopting_an_edit(chat: Path) -> None:
+    """Old render plus edit, seen from the new render, would be a patch against the spec's change."""
+    compose, spec = chat / "compose.yaml", chat / "infra-gen.yaml"
+    text = compose.read_text("utf-8")
+    compose.write_text(text.replace("  prometheus:\n", "  prometheus:\n    cpus: 2\n", 1), "utf-8")
+    spec.write_text(spec.read_text("utf-8").replace("users: 2", "users: 30", 1), "utf-8")
+    done = api.carry_out(api.prepare(chat, adopt=True))
+    assert "changed too" in done.adopted.refused["compose.yaml"]
+    assert done.edited == ("compose.yaml",)
+    done = api.carry_out(api.prepare(chat, adopt=True))
+    assert done.adopted.files == ("compose.yaml",)
+    assert "cpus: 2" in compose.read_text("utf-8")

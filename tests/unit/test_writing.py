@@ -8,32 +8,41 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.kill_driver import SCENARIOS, snapshot
+from tests.unit.kill_updates import SCENARIOS as COMMANDS
 
 from infra_gen.errors import EditedError, UsageError
 from infra_gen.lifecycle import writing
 from infra_gen.lifecycle.journal import Step, fingerprint, journal_text
 from infra_gen.model.filetree import File
 
-DRIVER = Path(__file__).with_name("kill_driver.py")
+TESTS = str(Path(__file__).parents[2])
 PACKAGE = str(Path(writing.__file__).parents[2])
+
+
+def killed(driver: str, scenario: str, scratch: Path) -> dict[str, Any]:
+    """What a driver saw; a process of its own, for it forks."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.unit.{driver}", scenario, str(scratch)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=scratch,
+        env={**os.environ, "PYTHONPATH": f"{PACKAGE}{os.pathsep}{TESTS}", "TMPDIR": str(scratch)},
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_kills(scenario: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(DRIVER), scenario, str(tmp_path)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": PACKAGE},
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    result = killed("kill_driver", scenario, tmp_path)
     at_every_step, at_random, together = (result[k] for k in ("points", "random", "together"))
     assert at_every_step["wrong"] == []
     assert at_every_step["kills"] >= 50
@@ -45,6 +54,19 @@ def test_kills(scenario: str, tmp_path: Path) -> None:
     assert together["wrong"] == [], "\n".join(together["wrong"])
     if scenario != "update":
         assert set(together["winners"]) == {1}, "one writes, the others are told"
+
+
+@pytest.mark.parametrize("scenario", COMMANDS)
+def test_kills_of_commands_over_edits(scenario: str, tmp_path: Path) -> None:
+    """Over 200 kills of `update` alone: the folder is the old or the new one, edits and all."""
+    wanted = COMMANDS[scenario]
+    result = killed("kill_updates", scenario, tmp_path)
+    assert result["random"]["wrong"] == []
+    assert result["random"]["kills"] == wanted.at_random
+    assert result["random"]["left_old"] > 0
+    if wanted.every_step:
+        assert result["points"]["wrong"] == []
+        assert 0 < result["points"]["left_old"] < result["points"]["kills"]
 
 
 def test_the_whole_command_killed(tmp_path: Path) -> None:
@@ -63,6 +85,38 @@ def test_the_whole_command_killed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["chat"]
     checked = [sys.executable, "-m", "infra_gen", "check", "chat"]
     assert subprocess.run(checked, check=False, cwd=tmp_path, capture_output=True).returncode == 0
+
+
+def test_a_folder_made_while_waiting_for_the_turn_is_not_staged_again(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Four processes make one folder: the last in the queue finds it made when its turn comes."""
+    staged: list[Path] = []
+    monkeypatch.setattr(writing, "_stage_and_rename", lambda root, _: staged.append(root))
+    real = writing.locked
+
+    @contextmanager
+    def turn(folder: Path) -> Iterator[None]:
+        if folder == tmp_path:
+            (tmp_path / "new").mkdir()
+            (tmp_path / "new" / "a.txt").write_text("theirs", "utf-8")
+        with real(folder):
+            yield
+
+    monkeypatch.setattr(writing, "locked", turn)
+    with pytest.raises(UsageError, match="exist already"):
+        writing.write_new(tmp_path / "new", FILES)
+    assert staged == []
+    assert (tmp_path / "new" / "a.txt").read_text("utf-8") == "theirs"
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_what_a_killed_command_staged_goes_with_the_next(tmp_path: Path, exists: bool) -> None:
+    (tmp_path / ".infra-gen-new-abcdefgh" / "bin").mkdir(parents=True)
+    if exists:
+        (tmp_path / "new").mkdir()
+    writing.write_new(tmp_path / "new", FILES)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
 FILES = {"a.txt": File("a\n"), "bin/run": File("#!/bin/sh\n", executable=True)}
@@ -95,7 +149,7 @@ def test_a_failed_change_leaves_no_folders(tmp_path: Path) -> None:
 def test_missing_parents_are_made_and_unmade(tmp_path: Path, monkeypatch: Any) -> None:
     writing.write_new(tmp_path / "a" / "b", FILES)
     assert (tmp_path / "a" / "b" / "a.txt").is_file()
-    monkeypatch.setattr(writing, "_write_file", lambda *_: (_ for _ in ()).throw(OSError(28, "x")))
+    monkeypatch.setattr(writing, "write_file", lambda *_: (_ for _ in ()).throw(OSError(28, "x")))
     with pytest.raises(UsageError, match="cannot write"):
         writing.write_new(tmp_path / "c" / "d", FILES)
     assert not (tmp_path / "c").exists()

@@ -101,12 +101,19 @@ def preview(prepared: Prepared) -> None:
     for key, old, new in report.changes:
         typer.echo(f"{key}: {old} -> {new}")
     for path in report.written:
-        typer.echo(difference(prepared.root, path, prepared.changes.write[path]), nl=False)
+        shown = difference(prepared.root, path, prepared.changes.write[path])
+        typer.echo(shown or f"{path}: would get its executable bit back as it was\n", nl=False)
     for path in report.deleted:
         typer.echo(f"would remove {path}")
     for path, lines in report.conflicts.items():
         typer.echo(f"{path}: would conflict at {', '.join(str(line) for line in lines)}")
-    if not prepared.changes.write and not prepared.changes.delete:
+    for path in report.left:
+        typer.echo(f"would be left because edited, no longer part of the deployment: {path}")
+    changed = {*prepared.changes.write, *prepared.changes.delete}
+    own = sorted(path for path in changed if path not in {*report.written, *report.deleted})
+    if own and own == sorted(changed):
+        typer.echo(f"only infra-gen's own records would change: {', '.join(own)}")
+    if not changed:
         typer.echo("nothing to do: the files are what infra-gen.yaml says")
 
 

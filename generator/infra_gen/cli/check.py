@@ -64,11 +64,13 @@ def check(
 
 def _folders(directories: list[Path] | None) -> list[Path]:
     from infra_gen.errors import UsageError
+    from infra_gen.lifecycle import writing
     from infra_gen.lifecycle.discovery import find_deployments
     from infra_gen.model.spec import SPEC_FILE
 
     if directories:
         return directories
+    writing.recover(Path())  # a killed `new --repo` may not have put its deployment there yet
     found = list(find_deployments(Path()))
     if not found:
         raise UsageError(f"no {SPEC_FILE} here or below", hint="infra-gen new makes a deployment")

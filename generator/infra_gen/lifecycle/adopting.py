@@ -28,6 +28,9 @@ def adoptable(root: Path, rendered: Mapping[str, File], lock: Lock) -> Adopted:
     files: list[str] = []
     refused: dict[str, str] = {}
     for path in _edited(root, rendered, lock):
+        if rendered[path].sha256 != lock.files[path].sha256:  # a patch would take that back
+            refused[path] = "what infra-gen renders changed too: infra-gen update first"
+            continue
         try:
             text = (root / path).read_bytes().decode("utf-8")
             patches += _patches(path, rendered[path].text, text)

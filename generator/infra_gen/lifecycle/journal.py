@@ -17,6 +17,7 @@ from typing import Any
 
 from infra_gen.errors import SpecError
 from infra_gen.model.filetree import safe_path
+from infra_gen.model.spec import DEPLOYMENTS
 
 STATE_DIR = ".infra-gen"
 PENDING = "pending"
@@ -35,10 +36,24 @@ def fingerprint(place: Path) -> str | None:
     return hashlib.sha256(place.read_bytes()).hexdigest()
 
 
-def unfinished(root: Path) -> bool:
-    """Whether a killed command left something in `root` to finish or undo."""
+def half_done(root: Path) -> bool:
+    """Whether a killed command left something in the very folder `root`."""
     state = root / STATE_DIR
     return (state / JOURNAL).exists() or (state / PENDING).exists()
+
+
+def homes(root: Path) -> tuple[Path, ...]:
+    """Where a change of `root` may have its journal.
+
+    In itself; or, made by `new --repo`, at the top of the repository that it lies in.
+    """
+    above = root.absolute().parents
+    return (root, above[1]) if len(above) > 1 and above[0].name == DEPLOYMENTS else (root,)
+
+
+def unfinished(root: Path) -> bool:
+    """Whether a killed command left something for `root` to finish or undo."""
+    return any(half_done(home) for home in homes(root))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,12 @@ class _Tie:
     length: int
 
 
+def _lines(text: str) -> list[str]:
+    """Lines with their ends. Only a line feed ends one: form feeds and the like are letters here."""
+    parts = text.split("\n")
+    return [f"{line}\n" for line in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+
+
 def _matches(base: Lines, other: Lines) -> list[tuple[int, int, int]]:
     matcher = SequenceMatcher(None, base, other, autojunk=False)
     return [(m.a, m.b, m.size) for m in matcher.get_matching_blocks() if m.size]
@@ -92,7 +98,7 @@ def merge(base: str, ours: str, new: str) -> Merged:
         return Merged(new)
     if base == new:
         return Merged(ours)
-    old, mine, theirs = (text.splitlines(keepends=True) for text in (base, ours, new))
+    old, mine, theirs = (_lines(text) for text in (base, ours, new))
     out: list[str] = []
     conflicts: list[int] = []
     at_base = at_ours = at_new = 0
@@ -117,6 +123,6 @@ def conflict_lines(text: str) -> tuple[int, ...]:
     """Lines (from 1) of conflicts that nobody has resolved yet."""
     return tuple(
         number
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in enumerate(text.split("\n"), 1)
         if line.rstrip("\r") in (YOURS, NEW)
     )

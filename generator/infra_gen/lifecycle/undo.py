@@ -54,7 +54,7 @@ def copies(
         place = root / path
         copy = f"{UNDO_DIR}/{number:05d}" if place.is_file() else None
         if copy:
-            found[copy] = File(place.read_bytes().decode("utf-8"))
+            found[copy] = File.of_bytes(place.read_bytes())
         rows.append(
             {
                 "path": path,
@@ -91,7 +91,7 @@ def undoing(root: Path) -> Undoing:
             hint="move these changes away first: they would be lost",
         )
     write = {
-        p.path: File((root / p.copy).read_bytes().decode("utf-8"), p.executable)
+        p.path: File.of_bytes((root / p.copy).read_bytes(), executable=p.executable)
         for p in places
         if p.copy
     }

@@ -8,16 +8,16 @@ it finds, and throws away what was staged without one. One process at a time wri
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from infra_gen.errors import EditedError, UsageError
+from infra_gen.lifecycle.disk import as_user_error, locked, make_folders, sync_dir, write_file
 from infra_gen.lifecycle.journal import (
     JOURNAL,
     PENDING,
@@ -25,67 +25,17 @@ from infra_gen.lifecycle.journal import (
     Step,
     damaged,
     fingerprint,
+    half_done,
+    homes,
     journal_text,
     read_journal,
     steps_of,
-    unfinished,
 )
 from infra_gen.model.filetree import File, safe_path
 
 _FOLDERS = "folders.json"
 _STAGE_MARK = ".infra-gen-new-"
-_UNCHANGED = "nothing was changed; free space or fix permissions, then run it again"
 _UNFINISHED = "the change is under way: free space or fix permissions, and the next command ends it"
-
-
-def _make_folders(folder: Path) -> None:
-    """`folder` and its parents; containers read them, so the umask does not count."""
-    missing = [p for p in (folder, *folder.parents) if not p.exists()]
-    for one in reversed(missing):
-        one.mkdir(exist_ok=True)
-        one.chmod(0o755)
-
-
-def _write_file(path: Path, file: File) -> None:
-    _make_folders(path.parent)
-    with path.open("wb") as stream:
-        stream.write(file.data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    path.chmod(0o755 if file.executable else 0o644)
-
-
-def _sync_dir(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _as_user_error(root: Path, hint: str = _UNCHANGED) -> Iterator[None]:
-    """Disk trouble as a message: full, read-only, no permission."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"cannot write: {error.strerror or error}",
-            where=str(error.filename or root),
-            hint=hint,
-        ) from error
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Wait until no other process writes here; a killed one holds nothing."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # file systems without locks: as safe as one process at a time
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def write_new(root: Path, files: Mapping[str, File]) -> None:
@@ -93,14 +43,13 @@ def write_new(root: Path, files: Mapping[str, File]) -> None:
 
     Raises UsageError listing every path that is in the way.
     """
-    with _as_user_error(root):
-        exists = os.path.lexists(root)
-    if exists and not root.is_dir():
-        raise UsageError("exists and is not a folder", where=str(root), hint="choose another name")
-    if not exists:
-        _write_folder(root, files)
+    if os.path.lexists(root):
+        _sweep(root.parent)
+    elif _write_folder(root, files):
         return
-    with _as_user_error(root), _locked(root):
+    if not root.is_dir():
+        raise UsageError("exists and is not a folder", where=str(root), hint="choose another name")
+    with as_user_error(root), locked(root):
         _finish(root)
         blocked = in_the_way(root, files)
         if blocked:
@@ -113,34 +62,51 @@ def write_new(root: Path, files: Mapping[str, File]) -> None:
         _apply(root, files, steps_of(files, (), {}))
 
 
-def _write_folder(root: Path, files: Mapping[str, File]) -> None:
+def _write_folder(root: Path, files: Mapping[str, File]) -> bool:
+    """The new folder; False where another process made one while this waited for its turn."""
     parent = root.parent
     missing = [p for p in (parent, *parent.parents) if not p.exists()]
     try:
-        with _as_user_error(root):
+        with as_user_error(root):
             parent.mkdir(parents=True, exist_ok=True)
-            with _locked(parent):
+            with locked(parent):
+                _drop_stages(parent)
+                if os.path.lexists(root):
+                    return False
                 _stage_and_rename(root, files)
     except BaseException:
         for folder in missing:
             with suppress(OSError):  # another process may use it by now
                 folder.rmdir()
         raise
+    return True
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes staged, as far as this one may."""
+    with suppress(OSError):
+        if any(folder.glob(f"{_STAGE_MARK}*")):
+            with locked(folder):
+                _drop_stages(folder)
+
+
+def _drop_stages(folder: Path) -> None:
+    """The lock of `folder` is ours, so nobody stages in it: what lies there was left by a kill."""
+    for left in folder.glob(f"{_STAGE_MARK}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _stage_and_rename(root: Path, files: Mapping[str, File]) -> None:
-    for left in root.parent.glob(f"{_STAGE_MARK}*"):  # by a killed process: the lock is ours
-        shutil.rmtree(left, ignore_errors=True)
     stage = Path(tempfile.mkdtemp(prefix=_STAGE_MARK, dir=root.parent))
     try:
         for path, file in files.items():
-            _write_file(stage / safe_path(path), file)
+            write_file(stage / safe_path(path), file)
         stage.chmod(0o755)
         stage.replace(root)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise
-    _sync_dir(root.parent)
+    sync_dir(root.parent)
 
 
 def in_the_way(root: Path, paths: Iterable[str]) -> list[str]:
@@ -166,7 +132,7 @@ def apply_changes(
     `seen` is what each place held when the change was worked out (`journal.fingerprint`). Raises
     EditedError, with nothing written, when one holds something else by now.
     """
-    with _as_user_error(root), _locked(root):
+    with as_user_error(root), locked(root):
         _finish(root)
         steps = steps_of(write, tuple(delete), seen)
         changed = [step.path for step in steps if fingerprint(root / step.path) != step.was]
@@ -179,19 +145,19 @@ def _apply(root: Path, write: Mapping[str, File], steps: tuple[Step, ...]) -> No
     state = _state(root)
     pending = state / PENDING
     try:
-        _make_folders(pending)
-        _write_file(pending / _FOLDERS, File(json.dumps(_missing_folders(root, write))))
+        make_folders(pending)
+        write_file(pending / _FOLDERS, File(json.dumps(_missing_folders(root, write))))
         for step in steps:
             if step.staged:
-                _write_file(pending / step.staged, write[step.path])
-        _check_places(root, write)
-        _write_file(pending / JOURNAL, File(journal_text(steps)))
-        _sync_dir(pending)
+                write_file(pending / step.staged, write[step.path])
+        _check_places(root, steps)
+        write_file(pending / JOURNAL, File(journal_text(steps)))
+        sync_dir(pending)
     except BaseException:
         _undo(root)
         raise
     (pending / JOURNAL).replace(state / JOURNAL)
-    _sync_dir(state)
+    sync_dir(state)
     _finish(root)
 
 
@@ -208,16 +174,20 @@ def _missing_folders(root: Path, write: Mapping[str, File]) -> list[str]:
     return sorted(p.relative_to(root).as_posix() for p in folders if not p.exists())
 
 
-def _check_places(root: Path, write: Mapping[str, File]) -> None:
-    """Make the folders before the point of no return, so that only renames follow it."""
-    for path in write:
-        target = root / path
-        _make_folders(target.parent)
+def _check_places(root: Path, steps: tuple[Step, ...]) -> None:
+    """All that can be refused is refused before the point of no return: only renames follow it."""
+    for step in steps:
+        target = root / step.path
+        if step.staged:
+            make_folders(target.parent)
         if not _inside(root, target.parent):
-            raise UsageError(f"{path} leads out of the folder through a link", where=str(root))
-        if not os.access(target.parent, os.W_OK):
+            raise UsageError(
+                f"{step.path} leads out of the folder through a link", where=str(root),
+                hint="put a folder in the place of the link; nothing was changed",
+            )  # fmt: skip
+        if target.parent.is_dir() and not os.access(target.parent, os.W_OK):
             raise PermissionError(13, "permission denied", str(target.parent))
-        if target.is_dir() and not target.is_symlink():
+        if step.staged and target.is_dir() and not target.is_symlink():
             raise UsageError("a folder is in the place of a file", where=str(target))
 
 
@@ -228,12 +198,17 @@ def _inside(root: Path, folder: Path) -> bool:
 
 def recover(root: Path) -> bool:
     """Finish or undo what a killed command left; True when there was something."""
+    found = [_recovered(home) for home in homes(root)]  # all of them, not up to the first
+    return True in found
+
+
+def _recovered(root: Path) -> bool:
     state = root / STATE_DIR
     if not state.is_dir() or state.is_symlink():
         return False
-    if not unfinished(root) and any(state.iterdir()):
+    if not half_done(root) and any(state.iterdir()):
         return False
-    with _as_user_error(root, _UNFINISHED), _locked(root):
+    with as_user_error(root, _UNFINISHED), locked(root):
         return _finish(root)
 
 
@@ -247,11 +222,11 @@ def _finish(root: Path) -> bool:
     steps = read_journal(journal)
     if not all(_inside(root, (root / step.path).parent) for step in steps):
         raise damaged(journal)
-    with _as_user_error(root, _UNFINISHED):
+    with as_user_error(root, _UNFINISHED):
         for step in steps:
             _take(root, step, pending)
         for folder in sorted({(root / s.path).parent for s in steps if s.staged}):
-            _sync_dir(folder)
+            sync_dir(folder)
         for step in steps:
             if not step.staged:
                 _drop_empty(root, (root / step.path).parent)
@@ -270,7 +245,7 @@ def _take(root: Path, step: Step, pending: Path) -> None:
     if fingerprint(target) != step.was:
         return
     if step.staged:
-        _make_folders(target.parent)
+        make_folders(target.parent)
         (pending / step.staged).replace(target)
     else:
         target.unlink(missing_ok=True)

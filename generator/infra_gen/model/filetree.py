@@ -23,7 +23,12 @@ class File:
     @property
     def data(self) -> bytes:
         """The bytes on disk."""
-        return self.text.encode()
+        return self.text.encode("utf-8", "surrogateescape")
+
+    @classmethod
+    def of_bytes(cls, data: bytes, *, executable: bool = False) -> File:
+        """A file of somebody else's making, whose bytes need be no text."""
+        return cls(data.decode("utf-8", "surrogateescape"), executable)
 
     @property
     def sha256(self) -> str:

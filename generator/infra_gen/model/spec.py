@@ -15,6 +15,7 @@ from infra_gen.model.sourced import Record
 
 SPEC_FILE = "infra-gen.yaml"
 LOCK_FILE = "infra-gen.lock"
+DEPLOYMENTS = "deployments"  # where `new --repo` puts them in a repository
 
 _POINTER = r"^(/.*)?$"
 _ABSOLUTE = r"^/[^\x00-\x1f]*$"
