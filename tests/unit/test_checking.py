@@ -196,7 +196,7 @@ class TestFormats:
     def test_github(self, drifted: Path, capsys: Printed) -> None:
         assert run(["check", drifted.name, "--format", "github"]) == 2
         assert capsys.readouterr().out == (
-            f"::error file={drifted.name}/README.md,line=1,title=drift-edited::edited by hand"
+            f"::error file={drifted.name}/README.md,line=2,title=drift-edited::edited by hand"
             f"%0Afix: infra-gen update {drifted.name}\n"
         )
 
@@ -205,6 +205,7 @@ class TestFormats:
         (log,) = json.loads(capsys.readouterr().out)["runs"]
         (result,) = log["results"]
         place = result["locations"][0]["physicalLocation"]
+        assert list(result["partialFingerprints"]) == ["primaryLocationLineHash"]
         assert place["artifactLocation"]["uri"] == f"{drifted.name}/README.md"
         assert [rule["id"] for rule in log["tool"]["driver"]["rules"]] == [result["ruleId"]]
         before = result["partialFingerprints"]

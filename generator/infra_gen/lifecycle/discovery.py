@@ -50,6 +50,12 @@ def _ignored(path: str, rules: _Rules, *, folder: bool) -> bool:
     return False
 
 
+def repository_top(folder: Path) -> Path:
+    """The nearest folder at or above that git keeps; `folder` itself where there is none."""
+    start = folder.absolute()
+    return next((one for one in (start, *start.parents) if (one / ".git").exists()), start)
+
+
 def find_deployments(top: Path) -> Iterator[Path]:
     """Folders at or below `top` with a spec, sorted; what .gitignore excludes is not entered.
 
