@@ -129,6 +129,16 @@ class TestMany:
         assert run(["check", "--full"]) == 4
         assert capsys.readouterr() == alone
 
+    def test_a_folder_of_deployments_stands_for_them(self, fleet: Path, capsys: Printed) -> None:
+        assert run(["check", "c", "a", "c/deep"]) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "c/deep: clean", "a: clean", "2 deployments, 2 clean",
+        ]  # fmt: skip
+        (fleet / "empty").mkdir()
+        assert run(["check", "empty"]) == 4
+        (fleet / "c" / "infra-gen.lock").write_text("{}", "utf-8")
+        assert run(["check", "c"]) == 4, "it has lost its spec"
+
     @pytest.mark.usefixtures("fleet")
     def test_a_folder_that_vanished(self, capsys: Printed) -> None:
         assert run(["check", "a", "gone"]) == 1

@@ -21,12 +21,12 @@ HELP = """Compare deployments with what their spec and lock render, and judge th
   infra-gen check deploy/chat deploy/search
   infra-gen check --format github
 
-github, sarif and markdown name files from the top of the git repository, as GitHub wants it.
-
-Without folders: every infra-gen.yaml below, but what .gitignore excludes. Writes nothing but what a
-killed command left unfinished. Files that a newer infra-gen would write otherwise are a warning,
-with --strict an error. Exit codes: 0 clean, 2 drift (with a unified diff and the command that mends
-it), 3 findings, 4 a spec or lock is wrong, 5 a locked plan no longer fits.
+A folder that is no deployment stands for every infra-gen.yaml below it, but what .gitignore
+excludes; without folders, this one. github, sarif and markdown name files from the top of the git
+repository, as GitHub reads them. Writes nothing but what a killed command left unfinished. Files that
+a newer infra-gen would write otherwise are a warning, with --strict an error. Exit codes: 0 clean, 2
+drift (with a unified diff and the command that mends it), 3 findings, 4 a spec or lock is wrong, 5 a
+locked plan no longer fits.
 """
 
 
@@ -42,7 +42,8 @@ class Format(StrEnum):
 
 def check(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default: all below.")
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="Deployments, or folders of them; default: here."),
     ] = None,
     show_diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Print diffs.")] = True,
     form: Annotated[
@@ -68,11 +69,11 @@ def check(
 
 def _folders(directories: list[Path] | None) -> list[Path]:
     from infra_gen.errors import UsageError
-    from infra_gen.lifecycle.discovery import find_deployments
+    from infra_gen.lifecycle.discovery import deployments_in, find_deployments
     from infra_gen.model.spec import SPEC_FILE
 
     if directories:
-        return directories
+        return list(dict.fromkeys(one for each in directories for one in deployments_in(each)))
     found = list(find_deployments(Path()))
     if not found:
         raise UsageError(f"no {SPEC_FILE} here or below", hint="infra-gen new makes a deployment")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra_gen.model.spec import SPEC_FILE
+from infra_gen.model.spec import LOCK_FILE, SPEC_FILE
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -64,6 +64,19 @@ def find_deployments(top: Path) -> Iterator[Path]:
     root = top.absolute()
     os.scandir(root).close()
     yield from _below(root, top, _above(root))
+
+
+def deployments_in(folder: Path) -> list[Path]:
+    """`folder` itself where it is a deployment, or has none below; else those below it.
+
+    One that has lost its spec is one still: its error says so.
+    """
+    if (folder / SPEC_FILE).exists() or (folder / LOCK_FILE).exists():
+        return [folder]
+    try:
+        return list(find_deployments(folder)) or [folder]
+    except OSError:  # vanished, or closed to us: whoever reads it says that
+        return [folder]
 
 
 def _below(folder: Path, shown: Path, rules: _Rules) -> Iterator[Path]:
