@@ -21,7 +21,7 @@ PRESET = ROOT / "renovate/infra-gen.json"
 # Hardware and version to start with, the project that Renovate asks, the version to raise to.
 ENGINES = {
     "vllm": ("h100", "0.32.0", "vllm-project/vllm", "0.33.0"),
-    "llama.cpp": ("apple-m3", "b11549", "ggml-org/llama.cpp", "b11669"),
+    "llama.cpp": ("apple-m3", "11549", "ggml-org/llama.cpp", "11669"),
     "tgi": ("h100", "3.3.6", "huggingface/text-generation-inference", "3.3.7"),
     "ollama": ("rtx-3090", "0.32.14", "ollama/ollama", "0.32.15"),
 }
@@ -33,7 +33,7 @@ def renovate() -> Run:
     tool = require("renovate")
 
     def program(name: str, *arguments: str | Path, **options: Any) -> Any:
-        alone = ["unshare", "--net", tool.path("node"), tool.path(name)]
+        alone: list[str | Path] = ["unshare", "--net", tool.path("node"), tool.path(name)]
         return run_program([*alone, *arguments], timeout=180, **options)
 
     return program
@@ -59,6 +59,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config["packageRules"] = preset["packageRules"] + config["packageRules"]
     config["customManagers"] = preset["customManagers"]
     (root / "renovate.json").write_text(json.dumps(config), "utf-8")
+    identity = ["-c", "user.name=tests", "-c", "user.email=tests@example.invalid"]
+    for words in (["add", "--all"], [*identity, "commit", "--quiet", "-m", "all"]):
+        done = run_program(["git", *words], cwd=root)  # it sees what git has
+        assert done.returncode == 0, done.stderr
     return root
 
 
