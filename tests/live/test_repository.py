@@ -20,7 +20,9 @@ Tool = Callable[..., Any]
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a repository, without a deployment."""
     root = tmp_path_factory.mktemp("repository") / "llm"
-    for path, file in repository.repository_files(repository.Wanted(root, "@a/b"), "chat").items():
+    for path, file in repository.repository_files(
+        repository.NewRepository(root, "@a/b"), "chat"
+    ).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(file.text, "utf-8")
     return root
@@ -55,9 +57,12 @@ def test_schemas_for_our_own_files(linter: Tool, schema: str, path: str) -> None
     assert done.returncode == 0, done.stdout
 
 
-def test_workflow(actionlint: Tool, written: Path) -> None:
-    done = actionlint(written / ".github/workflows/check.yml")
-    assert done.returncode == 0, done.stdout
+def test_workflows(actionlint: Tool, written: Path) -> None:
+    ours = sorted((ROOT / ".github/workflows").glob("*.yml"))
+    assert ours
+    for workflow in (written / ".github/workflows/check.yml", *ours):
+        done = actionlint(workflow)
+        assert done.returncode == 0, done.stdout
 
 
 def test_the_actions_script(linter: Tool) -> None:

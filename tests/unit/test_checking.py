@@ -131,6 +131,16 @@ class TestMany:
         assert run(["check", "--full"]) == 4
         assert capsys.readouterr() == alone
 
+    def test_a_folder_of_deployments_stands_for_them(self, fleet: Path, capsys: Printed) -> None:
+        assert run(["check", "c", "a", "c/deep"]) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "c/deep: clean", "a: clean", "2 deployments, 2 clean",
+        ]  # fmt: skip
+        (fleet / "empty").mkdir()
+        assert run(["check", "empty"]) == 4
+        (fleet / "c" / "infra-gen.lock").write_text("{}", "utf-8")
+        assert run(["check", "c"]) == 4, "it has lost its spec"
+
     @pytest.mark.usefixtures("fleet")
     def test_a_folder_that_vanished(self, capsys: Printed) -> None:
         assert run(["check", "a", "gone"]) == 4
@@ -198,7 +208,7 @@ class TestFormats:
     def test_github(self, drifted: Path, capsys: Printed) -> None:
         assert run(["check", drifted.name, "--format", "github"]) == 2
         assert capsys.readouterr().out == (
-            f"::error file={drifted.name}/README.md,line=1,title=drift-edited::edited by hand"
+            f"::error file={drifted.name}/README.md,line=2,title=drift-edited::edited by hand"
             f"%0Afix: infra-gen update {drifted.name}\n"
         )
 
@@ -207,6 +217,7 @@ class TestFormats:
         (log,) = json.loads(capsys.readouterr().out)["runs"]
         (result,) = log["results"]
         place = result["locations"][0]["physicalLocation"]
+        assert list(result["partialFingerprints"]) == ["primaryLocationLineHash"]
         assert place["artifactLocation"]["uri"] == f"{drifted.name}/README.md"
         assert [rule["id"] for rule in log["tool"]["driver"]["rules"]] == [result["ruleId"]]
         before = result["partialFingerprints"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra_gen import __version__, published
+from infra_gen import __version__, building, published
 from infra_gen.cli.options import Asked, spec_from
 from infra_gen.lifecycle.spec_file import spec_text
 from infra_gen.model.names import ENGINE_NAMES
@@ -45,25 +45,25 @@ class TestAction:
 
     def test_inputs_reach_scripts_as_variables_only(self, action: dict[str, Any]) -> None:
         """An expression inside `run` would be a shell injection."""
-        assert set(action["inputs"]) == {"version", "paths", "strict"}
+        assert set(action["inputs"]) == {"version", "paths", "strict", "sarif"}
         assert action["runs"]["using"] == "composite"
         for step in action["runs"]["steps"]:
             assert "${{" not in step.get("run", "")
 
     @staticmethod
-    def ran(tmp_path: Path, status: int = 0, **variables: str) -> tuple[int, list[str], str, str]:
-        """The script with a stand-in for infra-gen: status, its calls, output, summary."""
+    def ran(tmp_path: Path, status: int = 0, **variables: str) -> tuple[int, list[str], str]:
+        """The script with a stand-in for infra-gen: status, its calls, summary."""
         stand_in = tmp_path / "infra-gen"
         stand_in.write_text(
             '#!/bin/sh\nfor one; do printf "[%s]" "$one"; done >>"$LOG"; echo >>"$LOG"\n'
-            f"echo '<b>drift</b> & more'\nexit {status}\n",
+            f'echo "${{SAID:-### told}}"\nexit {status}\n',
             "utf-8",
         )
         stand_in.chmod(0o755)
-        log, summary = tmp_path / "log", tmp_path / "summary"
         environment = {
-            "PATH": "/usr/bin:/bin", "INFRA_GEN": str(stand_in), "LOG": str(log),
-            "GITHUB_STEP_SUMMARY": str(summary), **variables,
+            "PATH": "/usr/bin:/bin", "INFRA_GEN": str(stand_in), "LOG": str(tmp_path / "log"),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+            "GITHUB_OUTPUT": str(tmp_path / "output"), **variables,
         }  # fmt: skip
         done = subprocess.run(
             ["bash", SCRIPT],
@@ -73,33 +73,40 @@ class TestAction:
             check=False,
             cwd=tmp_path,
         )
+        log, summary = (tmp_path / name for name in ("log", "summary"))
         calls = log.read_text("utf-8").splitlines() if log.exists() else []
-        said = summary.read_text("utf-8") if summary.exists() else ""
-        return done.returncode, calls, done.stdout + done.stderr, said
+        said = summary.read_text("utf-8") if summary.exists() else done.stdout
+        return done.returncode, calls, said
 
     def test_clean(self, tmp_path: Path) -> None:
-        status, calls, _, said = self.ran(tmp_path)
-        assert (status, calls) == (0, ["[check][--format][github][--]"])
-        assert "every deployment is what its spec says" in said
+        status, calls, said = self.ran(tmp_path)
+        assert (status, said) == (0, "### told\n")
+        assert calls == ["[check][--format][github][--]", "[check][--format][markdown][--]"]
+        assert (tmp_path / "output").read_text("utf-8") == "exit-code=0\n"
 
-    def test_a_failure_keeps_its_code_and_is_told(self, tmp_path: Path) -> None:
-        status, calls, _, said = self.ran(tmp_path, status=3, STRICT="true")
-        assert status == 3
+    def test_a_failure_keeps_its_code(self, tmp_path: Path) -> None:
+        status, calls, said = self.ran(tmp_path, status=3, STRICT="true", SARIF="a b.sarif")
+        assert (status, said) == (3, "### told\n")
         assert calls == [
-            "[check][--format][github][--strict][--]",
-            "[check][--format][text][--strict][--]",
+            f"[check][--format][{form}][--strict][--]" for form in ("github", "sarif", "markdown")
         ]
-        assert "exit code 3" in said
-        assert "&lt;b>drift&lt;/b> &amp; more" in said
+        assert (tmp_path / "output").read_text("utf-8") == "exit-code=3\n"
+        assert (tmp_path / "a b.sarif").read_text("utf-8") == "### told\n"
+
+    def test_what_could_not_begin_is_told_as_text(self, tmp_path: Path) -> None:
+        status, _, said = self.ran(tmp_path, status=1, SAID="error: <b>no</b> spec & more")
+        assert status == 1
+        assert said.startswith("### infra-gen: the check failed with exit code 1\n")
+        assert "error: &lt;b>no&lt;/b> spec &amp; more" in said
 
     def test_paths_are_words_and_never_code(self, tmp_path: Path) -> None:
         paths = "a  b/c\n$(touch evil) *"
-        _, calls, _, _ = self.ran(tmp_path, PATHS=paths)
-        assert calls == ["[check][--format][github][--][a][b/c][$(touch][evil)][*]"]
+        _, calls, _ = self.ran(tmp_path, PATHS=paths)
+        assert calls[0] == "[check][--format][github][--][a][b/c][$(touch][evil)][*]"
         assert not (tmp_path / "evil").exists()
 
     def test_strict_is_true_or_false(self, tmp_path: Path) -> None:
-        status, calls, output, _ = self.ran(tmp_path, STRICT="yes")
+        status, calls, output = self.ran(tmp_path, STRICT="yes")
         assert (status, calls) == (1, [])
         assert "::error::" in output
 
@@ -154,15 +161,16 @@ class TestRenovate:
         ("engine", "title", "version", "hardware"),
         [
             ("vllm", "vLLM", "0.32.0", "h100"),
-            ("llama.cpp", "llama.cpp", "b11669", "apple-m3"),
+            ("llama.cpp", "llama.cpp", "11669", "apple-m3"),
             ("tgi", "Text Generation Inference", "3.3.7", "h100"),
             ("ollama", "Ollama", "0.32.15", "rtx-3090"),
         ],
     )
     def test_the_version_in_a_real_spec(
-        self, engine: str, title: str, version: str, hardware: str
+        self, tmp_path: Path, engine: str, title: str, version: str, hardware: str
     ) -> None:
         asked = Asked(hardware=hardware, name="chat", engine=engine, engine_version=version)
+        building.build(spec_from(asked), tmp_path)  # it is how such a version is written
         text = spec_text(spec_from(asked))
         assert self.found_in(text) == [(title, version)]
         flow = f"name: chat\nengine: {{name: {engine}, version: '{version}'}}\n"

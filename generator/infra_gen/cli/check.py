@@ -21,10 +21,12 @@ HELP = """Compare deployments with what their spec and lock render, and judge th
   infra-gen check deploy/chat deploy/search
   infra-gen check --format github
 
-Without folders: every infra-gen.yaml below, but what .gitignore excludes. Writes nothing but what a
-killed command left unfinished. Files that a newer infra-gen would write otherwise are a warning,
-with --strict an error. Exit codes: 0 clean, 2 drift (with a unified diff and the command that mends
-it), 3 findings, 4 a spec or lock is wrong, 5 a locked plan no longer fits.
+A folder that is no deployment stands for every infra-gen.yaml below it, but what .gitignore
+excludes; without folders, this one. github, sarif and markdown name files from the top of the git
+repository, as GitHub reads them. Writes nothing but what a killed command left unfinished. Files that
+a newer infra-gen would write otherwise are a warning, with --strict an error. Exit codes: 0 clean, 2
+drift (with a unified diff and the command that mends it), 3 findings, 4 a spec or lock is wrong, 5 a
+locked plan no longer fits.
 """
 
 
@@ -35,15 +37,18 @@ class Format(StrEnum):
     JSON = "json"
     GITHUB = "github"
     SARIF = "sarif"
+    MARKDOWN = "markdown"
 
 
 def check(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default: all below.")
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="Deployments, or folders of them; default: here."),
     ] = None,
     show_diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Print diffs.")] = True,
     form: Annotated[
-        Format, typer.Option("--format", help="For people, scripts, GitHub, code scanning.")
+        Format,
+        typer.Option("--format", help="For people, scripts, GitHub, code scanning, a job summary."),
     ] = Format.TEXT,
     strict: Annotated[
         bool, typer.Option("--strict", help="A newer infra-gen's other output is an error.")
@@ -65,11 +70,11 @@ def check(
 def _folders(directories: list[Path] | None) -> list[Path]:
     from infra_gen.errors import UsageError
     from infra_gen.lifecycle import writing
-    from infra_gen.lifecycle.discovery import find_deployments
+    from infra_gen.lifecycle.discovery import deployments_in, find_deployments
     from infra_gen.model.spec import SPEC_FILE
 
     if directories:
-        return directories
+        return list(dict.fromkeys(one for each in directories for one in deployments_in(each)))
     writing.recover(Path())  # a killed `new --repo` may not have put its deployment there yet
     found = list(find_deployments(Path()))
     if not found:
@@ -97,15 +102,23 @@ def _as_text(found: Iterator[Checked], *, many: bool, show_diff: bool, strict: b
 
 
 def _as_document(found: list[Checked], form: Format, *, strict: bool) -> int:
-    from infra_gen.cli import reports
+    from infra_gen.cli import reports, reports_github, reports_sarif
+    from infra_gen.lifecycle.discovery import repository_top
 
     code = gravest(int(checked.exit_code(strict=strict)) for checked in found)
-    all_entries = [one for checked in found for one in reports.entries(checked, strict=strict)]
     if form is Format.JSON:
         typer.echo(reports.as_json(found, code, strict=strict))
-    elif form is Format.SARIF:
-        typer.echo(reports.sarif(all_entries))
+        return code
+    top = repository_top(Path())
+    if form is Format.MARKDOWN:
+        typer.echo(reports_github.summary(found, code, strict=strict, base=top), nl=False)
+        return code
+    all_entries = [
+        one for checked in found for one in reports.entries(checked, strict=strict, base=top)
+    ]
+    if form is Format.SARIF:
+        typer.echo(reports_sarif.sarif(all_entries))
     else:
-        for line in reports.github(all_entries):
+        for line in reports_github.commands(all_entries):
             typer.echo(line)
     return code

@@ -1,121 +1,112 @@
-"""What `check` found, for people, scripts, GitHub and code scanning."""
+"""What `check` found as one list of entries, and as JSON for scripts."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from infra_gen import __version__
+from infra_gen.lifecycle.discovery import repository_top
 from infra_gen.lifecycle.drift import EXPLANATIONS
+from infra_gen.model.spec import SPEC_FILE
 
 if TYPE_CHECKING:
     from infra_gen.api import Checked
 
-_SARIF_LEVEL = {"error": "error", "warning": "warning", "info": "note"}
-_GITHUB_LEVEL = {"error": "error", "warning": "warning", "info": "notice"}
-_SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_HUNK = re.compile(r"^@@ -(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing to say of one place. `file` is relative to where the command runs."""
+    """One thing to say of one place.
+
+    `deployment` and `file` are relative to the folder that the report is for, with forward slashes.
+    `identity` is the file from the repository's top, whatever folder that is; `nth` counts entries
+    that are alike in it.
+    """
 
     deployment: str
     file: str
+    identity: str
     line: int | None
     severity: str
     code: str
     message: str
     fix: str | None
+    nth: int = 1
 
     @property
     def fingerprint(self) -> str:
         """The same for the same trouble, wherever in its file it moves to."""
-        said = "\n".join((self.code, self.file, self.message))
+        said = "\n".join((self.code, self.identity, self.message, str(self.nth)))
         return hashlib.sha256(said.encode()).hexdigest()
 
 
-def shown(path: Path) -> str:
-    """The path as seen from here, with forward slashes."""
-    return Path(os.path.relpath(path)).as_posix()
+def shown(path: Path, base: Path | None = None) -> str:
+    """The path as seen from `base` (default: from here), with forward slashes."""
+    return Path(os.path.relpath(path, base)).as_posix()
 
 
-def entries(checked: Checked, *, strict: bool) -> Iterator[Entry]:
-    """Drift, findings and errors of one folder."""
-    root, place = checked.root, shown(checked.root)
-    mend = f"infra-gen update {place}"
+def entries(checked: Checked, *, strict: bool, base: Path | None = None) -> list[Entry]:
+    """Drift, findings and errors of one folder, with paths as seen from `base`."""
+    top = repository_top(Path())
+    numbered: Counter[tuple[str, str, str]] = Counter()
+    found = []
+    for place, line, severity, code, message, fix in _troubles(checked, strict=strict):
+        file, identity = shown(place, base), shown(place, top)
+        numbered[file, code, message] += 1
+        one = Entry(shown(checked.root, base), file, identity, line, severity, code, message, fix)
+        found.append(replace(one, nth=numbered[file, code, message]))
+    return found
+
+
+def _troubles(
+    checked: Checked, *, strict: bool
+) -> Iterator[tuple[Path, int | None, str, str, str, str | None]]:
+    """Place, line, severity, code, message and fix of each."""
+    root = checked.root
     if checked.error:
         error = checked.error
-        where, _, line = (error.where or "").partition(":")
-        file = shown(Path(where)) if where and Path(where).exists() else place
-        number = int(line.split(":")[0]) if line.split(":")[0].isdigit() else None
         code = error.exit_code.name.lower().replace("_", "-")
-        yield Entry(place, file, number, "error", code, error.message, error.hint)
+        yield *_error_place(root, error.where), "error", code, error.message, error.hint
     for one in checked.drift:
         severity = "warning" if one.kind == "stale" and not strict else "error"
-        message = EXPLANATIONS[one.kind]
-        yield Entry(
-            place, shown(root / one.path), one.line, severity, f"drift-{one.kind}", message, mend
-        )
+        line = one.line or _first_changed(one.diff)
+        mend = f"infra-gen update {shown(root)}"
+        yield (
+            root / one.path, line, severity, f"drift-{one.kind}", EXPLANATIONS[one.kind], mend
+        )  # fmt: skip
     for found in checked.findings:
         if not found.allowed:
-            yield Entry(
-                place,
-                shown(root / found.file),
-                found.line,
-                found.severity,
-                found.rule,
-                found.message,
-                found.fix,
-            )
+            place = root / found.file
+            yield place, found.line, found.severity, found.rule, found.message, found.fix
 
 
-def _escaped(text: str, *, value: bool = False) -> str:
-    """A workflow command's text; in a property, its separators too."""
-    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return text.replace(":", "%3A").replace(",", "%2C") if value else text
+def _error_place(root: Path, where: str | None) -> tuple[Path, int | None]:
+    """File and line of an error; the spec where it names none, for folders cannot be annotated."""
+    file, _, rest = (where or "").partition(":")
+    if file and Path(file).is_file():
+        number = rest.split(":")[0]
+        return Path(file), int(number) if number.isdigit() else None
+    spec = root / SPEC_FILE
+    return (spec if spec.is_file() else root), None
 
 
-def github(found: Sequence[Entry]) -> list[str]:
-    """Workflow commands that annotate a pull request."""
-    lines = []
-    for one in found:
-        places = [("file", one.file), ("line", str(one.line or 1)), ("title", one.code)]
-        said = ",".join(f"{key}={_escaped(value, value=True)}" for key, value in places)
-        fix = f"\nfix: {one.fix}" if one.fix else ""
-        lines.append(f"::{_GITHUB_LEVEL[one.severity]} {said}::{_escaped(one.message + fix)}")
-    return lines
-
-
-def _sarif_result(one: Entry) -> dict[str, Any]:
-    location: dict[str, Any] = {
-        "artifactLocation": {"uri": one.file, "uriBaseId": "%SRCROOT%"},
-        "region": {"startLine": one.line or 1},
-    }
-    return {
-        "ruleId": one.code,
-        "level": _SARIF_LEVEL[one.severity],
-        "message": {"text": f"{one.message}. {one.fix}" if one.fix else one.message},
-        "locations": [{"physicalLocation": location}],
-        "partialFingerprints": {"infraGen/v1": one.fingerprint},
-    }
-
-
-def sarif(found: Sequence[Entry]) -> str:
-    """A SARIF 2.1.0 log."""
-    rules = [{"id": code} for code in sorted({one.code for one in found})]
-    driver = {"name": "infra-gen", "version": __version__, "rules": rules}
-    run = {
-        "tool": {"driver": driver},
-        "columnKind": "unicodeCodePoints",
-        "results": [_sarif_result(one) for one in found],
-    }
-    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+def _first_changed(diff: str) -> int | None:
+    """The first line on disk that a unified diff changes; an insertion is before the line."""
+    lines = diff.splitlines()
+    for at, line in enumerate(lines):
+        hunk = _HUNK.match(line)
+        if hunk:
+            same = next(n for n, one in enumerate(lines[at + 1 :]) if one[:1] in "+-")
+            return max(1, int(hunk.group(1)) + same)
+    return None
 
 
 def as_json(all_checked: Sequence[Checked], code: int, *, strict: bool) -> str:

