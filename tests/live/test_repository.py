@@ -20,7 +20,9 @@ Tool = Callable[..., Any]
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a repository, without a deployment."""
     root = tmp_path_factory.mktemp("repository") / "llm"
-    for path, file in repository.repository_files(repository.Wanted(root, "@a/b"), "chat").items():
+    for path, file in repository.repository_files(
+        repository.NewRepository(root, "@a/b"), "chat"
+    ).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(file.text, "utf-8")
     return root
