@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from infra_gen import packing
@@ -120,9 +120,23 @@ def checked_or_error(root: Path, *, full: bool) -> Checked:
         return Checked(root, error=Problem(code, message, str(root), None, (f"error: {message}",)))
 
 
-def check_many(roots: Iterable[Path], *, full: bool = False) -> Iterator[Checked]:
-    """Every folder in the order given, several at a time where that pays."""
-    waiting = list(roots)
+def check_many(
+    roots: Iterable[Path], *, full: bool = False, found: bool = False
+) -> Iterator[Checked]:
+    """Every folder in the order given, several at a time where that pays.
+
+    Folders that nobody named, but were `found`, cannot be mistyped: one that is gone has vanished,
+    which is exit 4.
+    """
+    for checked in _all(list(roots), full=full):
+        if found and checked.error and not checked.root.is_dir():
+            gone = replace(checked.error, exit_code=ExitCode.BAD_SPEC)
+            yield replace(checked, error=gone)
+        else:
+            yield checked
+
+
+def _all(waiting: list[Path], *, full: bool) -> Iterator[Checked]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = min(cores or 1, len(waiting) // _WORTH_A_PROCESS)
     if workers < 2:

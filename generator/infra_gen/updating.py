@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra_gen import packing
 from infra_gen.building import Built, judge
-from infra_gen.errors import ConflictError, EditedError, FindingsError, SpecError, UsageError
+from infra_gen.errors import ConflictError, EditedError, FindingsError, UsageError
 from infra_gen.knowledge import store
 from infra_gen.knowledge.models import MODEL_FILE, document_of
 from infra_gen.lifecycle import edits, lock_file, spec_file, undo, writing
@@ -170,15 +170,11 @@ def new_tree(built: Built, root: Path, bases: tuple[str, ...] | None = None) -> 
     return with_state(built, inputs).merged({SPEC_FILE: spec})
 
 
-def _refuse_missing(root: Path) -> None:
-    if not root.is_dir():
-        raise SpecError("no such folder", where=str(root), hint="it has another name, or vanished")
-
-
 def load(root: Path) -> tuple[Spec, Lock]:
     """Spec and lock of the deployment in `root`, after finishing what a killed command left."""
     writing.recover(root)
-    _refuse_missing(root)
+    if not root.is_dir():
+        raise UsageError("no such folder", where=str(root))
     spec = spec_file.read_spec(root / SPEC_FILE)
     lock = lock_file.read_lock(root / LOCK_FILE)
     return spec, lock
@@ -294,7 +290,8 @@ def update(
 
 def abort(root: Path) -> tuple[str, ...]:
     """Take an update with conflicts back. Returns the paths restored."""
-    _refuse_missing(root)
+    if not root.is_dir():
+        raise UsageError("no such folder", where=str(root))
     writing.recover(root)
     back = undo.undoing(root)
     writing.apply_changes(root, back.write, back.delete, back.seen)

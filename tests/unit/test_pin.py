@@ -293,7 +293,7 @@ class TestImages:
         assert f"{flags[0]} takes" in capsys.readouterr().err
 
     def test_no_deployment(self, tmp_path: Path) -> None:
-        assert run(["pin", str(tmp_path / "nowhere")]) == 4
+        assert run(["pin", str(tmp_path / "nowhere")]) == 1
         assert run(["pin", str(tmp_path)]) == 4
 
 

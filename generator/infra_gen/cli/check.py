@@ -61,7 +61,8 @@ def check(
     from infra_gen import api
 
     folders = _folders(directories)
-    found = watched(api.check_many(folders, full=full), len(folders))
+    checking = api.check_many(folders, full=full, found=not directories)
+    found = watched(checking, len(folders))
     if form is Format.TEXT:
         return _as_text(found, many=len(folders) > 1, show_diff=show_diff, strict=strict)
     return _as_document(list(found), form, strict=strict)
