@@ -119,7 +119,7 @@ def main() -> int:
     live = [tier for tier in TIERS if tier.live and tier.name in wanted and not why_not(tier)]
     if live:
         print(
-            "The live tiers install Debian packages and put about 5 GB of real tools into\n"
+            "The live tiers install Debian packages and put about 6 GB of real tools into\n"
             "${XDG_CACHE_HOME:-~/.cache}/infra-gen/test-tools, once."
         )
     outcomes = [run(tier) for tier in TIERS if tier.name in wanted]

@@ -8,6 +8,7 @@ A page is a session in an empty folder. These comments steer it; each stands alo
     <!-- run lines=12 -->        keep only the first lines; `...` stands for what is left out
     <!-- file PATH -->           put that file of the session into the fence below (only=, lines=)
     <!-- edit PATH "old" "new" --> change a file, as the text tells the reader to do
+                                 (backslash and n: a new line)
     <!-- write PATH -->          write the fence below to a file
 """
 
@@ -121,7 +122,7 @@ class Session:
         return printed.getvalue()
 
     def _program(self, words: list[str]) -> str:
-        if words[0] not in ("cat", "ls", "python3"):
+        if words[0] not in ("cat", "grep", "ls", "python3"):
             raise ExampleError(f"an example may not run {words[0]}")
         program = sys.executable if words[0] == "python3" else words[0]
         done = subprocess.run(
@@ -162,7 +163,7 @@ def _body(session: Session, kind: str, options: Options, inside: list[str]) -> l
 
 
 def _edit(session: Session, options: Options) -> None:
-    name, old, new = options.words
+    name, old, new = (word.replace("\\n", "\n") for word in options.words)
     place = session.path(name)
     text = place.read_text("utf-8")
     if old not in text:
