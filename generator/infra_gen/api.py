@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from infra_gen import packing
 from infra_gen.building import Built, build, judge, plan
 from infra_gen.catalogue.engine_move import Consequence, Uses, consequences, flags_of
-from infra_gen.checking import Checked, check, check_many, validate
+from infra_gen.checking import Checked, check, check_many
+from infra_gen.comparing import validate
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.engines import engine_info
 from infra_gen.lifecycle import ejecting, spec_file, writing
 from infra_gen.model.facts import Facts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.lock import Lock
+from infra_gen.model.names import SPEC_FILE
 from infra_gen.model.plan import Plan, Point
-from infra_gen.model.spec import SPEC_FILE, Spec
+from infra_gen.model.spec import Spec
 from infra_gen.pinning import Outcome, Pinning, Wanted, pin
 from infra_gen.plan.under_load import speed_of
 from infra_gen.rebuilding import build_at

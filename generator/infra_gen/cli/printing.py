@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from infra_gen.model.plan import counted
-
 if TYPE_CHECKING:
     from infra_gen.model.finding import Finding
     from infra_gen.model.plan import Memory, Plan, Point
@@ -113,6 +111,8 @@ def _points(points: Iterable[Point]) -> None:
 
 
 def _users(plan: Plan, *, load_stated: bool) -> str:
+    from infra_gen.model.plan import counted  # `check` prints findings, and plans nothing
+
     perf = plan.performance
     carried = "unknown" if perf.users_supported is None else str(perf.users_supported)
     habit = f"({plan.workload}, {plan.think_s:g} s between requests)"

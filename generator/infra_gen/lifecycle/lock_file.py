@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
 from infra_gen import __version__
 from infra_gen.errors import SpecError
+from infra_gen.lifecycle.seal import sealed_text
 from infra_gen.lifecycle.spec_document import read_text
 from infra_gen.lifecycle.spec_file import spec_sha256
 from infra_gen.model.filetree import FileTree, safe_path
@@ -95,27 +95,9 @@ def make_lock(
     )
 
 
-def _sealed(document: Mapping[str, object]) -> str:
-    """The seal of a lock: a hash over everything else that it says."""
-    rest = {key: value for key, value in document.items() if key != "seal"}
-    return hashlib.sha256(json.dumps(rest, indent=2).encode()).hexdigest()
-
-
 def lock_text(lock: Lock) -> str:
     """The lock as JSON, keys in the record's order, files sorted, sealed."""
-    document = lock.model_dump(mode="json", by_alias=True)
-    return json.dumps({**document, "seal": _sealed(document)}, indent=2) + "\n"
-
-
-def read_sealed(path: Path) -> dict[str, Any] | None:
-    """The document of an untouched lock, unchecked; None where it is anything else."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict) or document.get("seal") != _sealed(document):
-        return None
-    return document
+    return sealed_text(lock.model_dump(mode="json", by_alias=True))
 
 
 def read_lock(path: Path) -> Lock:

@@ -7,6 +7,7 @@ says, down to one executable bit, is left to the full comparison.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -15,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from infra_gen import __version__
-from infra_gen.lifecycle.inputs import hash_of
 from infra_gen.lifecycle.journal import unfinished
-from infra_gen.lifecycle.lock_file import read_sealed
 from infra_gen.lifecycle.merging import conflict_lines
+from infra_gen.lifecycle.seal import read_sealed
 from infra_gen.model.finding import Finding
-from infra_gen.model.spec import LOCK_FILE
+from infra_gen.model.names import LOCK_FILE
 
 GENERATOR = f"infra-gen {__version__}"
 
@@ -32,6 +32,15 @@ class Untouched:
     findings: tuple[Finding, ...]
     edited: tuple[str, ...]
     ejected: tuple[str, ...]
+
+
+def hash_of(place: str | Path) -> str | None:
+    """Hash of a file's bytes, None when there is none."""
+    try:
+        with open(place, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of small files
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
 
 
 def untouched(root: Path, knowledge: str) -> Untouched | None:
@@ -46,12 +55,13 @@ def untouched(root: Path, knowledge: str) -> Untouched | None:
         return None
     if document.get("knowledge_sha256") != knowledge or not document.get("inputs"):
         return None
-    if any(hash_of(root / path) != digest for path, digest in document["inputs"].items()):
+    inputs: Mapping[str, str] = document["inputs"]
+    if any(hash_of(_below(root, path)) != digest for path, digest in inputs.items()):
         return None
     if document.get("packs"):  # their copies are inputs too, and trust is asked for: look closer
         return None
     files: Mapping[str, Mapping[str, Any]] = document["files"]
-    if not all(_as_locked(root / path, locked) for path, locked in files.items()):
+    if not all(_as_locked(_below(root, path), locked) for path, locked in files.items()):
         return None
     return Untouched(
         findings=tuple(Finding(**row) for row in document["findings"]),
@@ -60,21 +70,24 @@ def untouched(root: Path, knowledge: str) -> Untouched | None:
     )
 
 
-def _as_locked(place: Path, locked: Mapping[str, Any]) -> bool:
+def _below(root: Path, path: str) -> str:
+    return os.path.join(root, path)  # noqa: PTH118 - a Path costs more than looking at the file
+
+
+def _as_locked(place: str, locked: Mapping[str, Any]) -> bool:
     if locked["class"] != "managed":
         return True
     try:
-        found = place.lstat()
-        if not stat.S_ISREG(found.st_mode):
-            return False
-        runs = bool(found.st_mode & stat.S_IXUSR)
+        mode = os.lstat(place).st_mode
     except OSError:
         return False
-    if os.name == "posix" and runs != locked["executable"]:
+    if not stat.S_ISREG(mode):
+        return False
+    if os.name == "posix" and bool(mode & stat.S_IXUSR) != locked["executable"]:
         return False
     have = hash_of(place)
     if have == locked["sha256"]:
         return True
     if have is None or have != locked.get("edited"):
         return False
-    return not conflict_lines(place.read_bytes().decode("utf-8", errors="replace"))
+    return not conflict_lines(Path(place).read_bytes().decode("utf-8", errors="replace"))

@@ -13,9 +13,6 @@ from infra_gen.model.pack import Pack
 from infra_gen.model.profile import Profile
 from infra_gen.model.sourced import Record
 
-SPEC_FILE = "infra-gen.yaml"
-LOCK_FILE = "infra-gen.lock"
-
 _POINTER = r"^(/.*)?$"
 _ABSOLUTE = r"^/[^\x00-\x1f]*$"
 _HOST = r"^[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)*$"
