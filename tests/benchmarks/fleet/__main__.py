@@ -4,7 +4,7 @@
 
 On two cores, all in one run; medians. Peers check one project in one process, so they are given
 twenty; infra-gen is timed on twenty like them too, in one process and in one for each. Then the same
-trouble is made in each project, and every tool's exit codes are told. The first run installs the
+trouble is made in some of them, and every tool's exit codes are told. The first run installs the
 peers into an environment of its own in the cache folder. Linux only: it reads /proc.
 """
 
@@ -36,7 +36,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--sizes", nargs="*", type=int, default=[1000, 10000], metavar="N")
     parser.add_argument("--projects", type=int, default=20, metavar="N", help="beside peers")
-    parser.add_argument("--runs", type=int, default=3, metavar="N", help="of what takes seconds")
+    parser.add_argument("--troubled", type=int, default=5, metavar="N", help="of these, in a case")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="of a whole fleet")
     parser.add_argument("--no-full", action="store_true", help="do not render all of the smallest")
     parser.add_argument("--write", action="store_true", help="store the result for the docs")
     parser.add_argument("--folder", type=Path, help="where to work, on a disk with 5 GB")
@@ -65,33 +66,26 @@ def _fleet(asked: argparse.Namespace, top: Path, tools: cases.Tools) -> Iterator
             yield {"deployments": size, "command": "infra-gen check --full", **_middle([took])}
 
 
-def _together(command: list[str], projects: list[Path], env: dict[str, str]) -> Took:
-    """The command once for each project, one after the other."""
-    took = [measured([*command, str(project)], project.parent, env) for project in projects]
-    return Took(
-        sum(one.wall_s for one in took),
-        sum(one.cpu_s for one in took),
-        max(one.mib for one in took),
-        max(one.code for one in took),
-    )
-
-
-def _beside_peers(
-    projects: dict[str, Path], tools: cases.Tools, runs: int
-) -> Iterator[dict[str, Any]]:
+def _beside_peers(projects: dict[str, Path], tools: cases.Tools) -> Iterator[dict[str, Any]]:
+    """Sums over the projects; tool after tool in each, so that other work meets all alike."""
     env = tools.environment()
+    for words in (["check"], ["check", "--full"]):
+        took = measured(tools.infra_gen(*words), projects[cases.OURS], env)
+        yield {"command": f"infra-gen {' '.join(words)}, one process", **_middle([took])}
     found: dict[str, list[Took]] = {}
-    for _ in range(runs):  # in turn, so that what else the machine does meets all of them
-        for words in (["check"], ["check", "--full"]):
-            name = f"infra-gen {' '.join(words)}, one process"
-            took = measured(tools.infra_gen(*words), projects[cases.OURS], env)
-            found.setdefault(name, []).append(took)
-        for name, (tool, command) in tools.checks("").items():
-            folders = sorted(projects[tool].iterdir())
-            if "--strict" not in name:
-                found.setdefault(name, []).append(_together(command[:-1], folders, env))
-    for name, took_all in found.items():
-        yield {"command": name, **_middle(took_all)}
+    for name in sorted(path.name for path in projects[cases.OURS].iterdir()):
+        for title, (tool, command) in tools.checks(name).items():
+            if "--strict" not in title:
+                took = measured(command, projects[tool], env)
+                found.setdefault(title, []).append(took)
+    for title, all_took in found.items():
+        together = Took(
+            sum(one.wall_s for one in all_took),
+            sum(one.cpu_s for one in all_took),
+            max(one.mib for one in all_took),
+            max(one.code for one in all_took),
+        )
+        yield {"command": title, **_middle([together])}
 
 
 def _sizes(projects: dict[str, Path]) -> dict[str, dict[str, int]]:
@@ -121,10 +115,11 @@ def _document(asked: argparse.Namespace, top: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": peers.VERSIONS,
         "projects": asked.projects,
+        "troubled": asked.troubled,
         "project": _sizes(projects),
-        "beside": list(_beside_peers(projects, tools, asked.runs)),
+        "beside": list(_beside_peers(projects, tools)),
         "fleet": list(_fleet(asked, top / "fleet", tools)),
-        "cases": list(cases.run_cases(projects, tools, templates, top / "cases")),
+        "cases": list(cases.run_cases(projects, tools, templates, top / "cases", asked.troubled)),
     }
 
 

@@ -121,13 +121,14 @@ def _records(what: str, found: Iterator[tuple[str, list[int]]]) -> Iterator[dict
 
 
 def _spoiled(
-    projects: Mapping[str, Path], top: Path, spoil: Callable[[Path, str], None]
+    projects: Mapping[str, Path], top: Path, spoil: Callable[[Path, str], None], count: int
 ) -> dict[str, Path]:
-    """Copies of all projects below `top`, with the same trouble in each, committed."""
+    """Copies of the first `count` projects below `top`, the same trouble in each, committed."""
     copies = {}
     for tool, folder in projects.items():
-        copies[tool] = Path(shutil.copytree(folder, top / tool))
-        for project in copies[tool].iterdir():
+        copies[tool] = top / tool
+        for original in sorted(folder.iterdir())[:count]:
+            project = Path(shutil.copytree(original, copies[tool] / original.name))
             spoil(project, tool)
             if spoil is not nothing:
                 commit_all(project)
@@ -135,22 +136,22 @@ def _spoiled(
 
 
 def run_cases(
-    projects: Mapping[str, Path], tools: Tools, templates: Templates, top: Path
+    projects: Mapping[str, Path], tools: Tools, templates: Templates, top: Path, count: int
 ) -> Iterator[dict[str, Any]]:
-    """Every case; `projects` is tool -> folder with its projects, which stay as they are."""
+    """Every case in `count` projects each; `projects` is tool -> folder with all of its own."""
     same_release = {
         "clean": nothing,
         "a file edited by hand": edit_file,
         "an answer changed, not regenerated": edit_answers,
     }
     for number, (what, spoil) in enumerate(same_release.items()):
-        copies = _spoiled(projects, top / str(number), spoil)
+        copies = _spoiled(projects, top / str(number), spoil, count)
         yield from _records(what, _codes(copies, tools.checks, tools.environment()))
     templates.move_on()
     newer = tools.environment(newer=True)
-    copies = _spoiled(projects, top / "newer", nothing)
+    copies = _spoiled(projects, top / "newer", nothing, count)
     yield from _records("a newer template", _codes(copies, tools.checks, newer))
-    copies = _spoiled(projects, top / "conflict", edit_the_line)
+    copies = _spoiled(projects, top / "conflict", edit_the_line, count)
     what = "the update to it contradicts an edit"
     yield from _records(what, _codes(copies, tools.updates, newer))
     for tool, folder in copies.items():

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.benchmarks.fleet.deployments import files_of, git
@@ -92,7 +93,8 @@ def make_projects(top: Path, templates: Templates, bin_dir: Path, names: list[st
     """`top/copier/NAME` and `top/cruft/NAME`, each committed to git."""
     env = environment()
     (top / "cruft").mkdir(parents=True)
-    for name in names:
+
+    def make(name: str) -> None:
         goal = top / "copier" / name
         asked = [
             "--defaults",
@@ -106,8 +108,11 @@ def make_projects(top: Path, templates: Templates, bin_dir: Path, names: list[st
         context = ["--no-input", "--extra-context", json.dumps({"name": name})]
         where = ["--output-dir", str(top / "cruft"), str(templates.cruft)]
         subprocess.run([bin_dir / "cruft", "create", *context, *where], env=env, check=True)
-    for project in [*(top / "copier").iterdir(), *(top / "cruft").iterdir()]:
-        commit_all(project)
+        commit_all(goal)
+        commit_all(top / "cruft" / name)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(make, names))
 
 
 def commit_all(project: Path) -> None:
