@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra_gen.lifecycle import seal
@@ -46,6 +46,7 @@ def test_other_bytes_that_say_the_same_are_no_change(lock: Path, rewritten: obje
     assert seal.read_sealed(lock) is not None
 
 
+@settings(deadline=None)
 @given(at=st.integers(min_value=0), to=st.integers(min_value=0, max_value=255))
 def test_a_changed_byte_is_a_change(
     tmp_path_factory: pytest.TempPathFactory, at: int, to: int
