@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: try test dev lint types unit packaging live vllm index docs golden accuracy bench clean
+.PHONY: try test dev lint types unit packaging live vllm index docs golden accuracy bench fleet clean
 
 try: $(VENV)/.try-stamp
 	@rm -rf try
@@ -74,6 +74,10 @@ accuracy: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/startup.py
+
+fleet: $(STAMP)
+	$(BIN)/python tests/benchmarks/fleet --write
+	$(BIN)/python generator/tools/docs.py
 
 clean:
 	rm -rf $(VENV) try dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

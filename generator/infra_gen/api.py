@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from infra_gen import packing
 from infra_gen.building import Built, build, judge, plan
 from infra_gen.catalogue.engine_move import Consequence, Uses, consequences, flags_of
-from infra_gen.checking import Checked, check, check_many, validate
+from infra_gen.checking import Checked, check, check_many
+from infra_gen.comparing import validate
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.engines import engine_info
 from infra_gen.lifecycle import ejecting, writing

@@ -20,10 +20,11 @@ from infra_gen.model.filetree import FileTree
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import LockedImage, Resolved
 from infra_gen.model.machine import Machine
+from infra_gen.model.names import LOCK_FILE
 from infra_gen.model.offer import Offer
 from infra_gen.model.pack import LockedPack
 from infra_gen.model.plan import Plan
-from infra_gen.model.spec import LOCK_FILE, Spec
+from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Stack
 from infra_gen.model.target import TargetKind
 from infra_gen.plan.places import Ranking

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from infra_gen import packing
-from infra_gen.building import judge
 from infra_gen.errors import ExitCode, InfraGenError, exit_code_of
-from infra_gen.knowledge import store
-from infra_gen.lifecycle import drift, spec_file
-from infra_gen.lifecycle.untouched import GENERATOR, untouched
-from infra_gen.model.filetree import File
+from infra_gen.knowledge.digest import knowledge_sha256
+from infra_gen.lifecycle.untouched import untouched
 from infra_gen.model.finding import Finding
-from infra_gen.model.spec import SPEC_FILE
-from infra_gen.rebuilding import build_at
-from infra_gen.updating import load
+
+if TYPE_CHECKING:
+    from infra_gen.lifecycle.drift import Drift
 
 # Starting a process and loading what planning needs costs as much as rendering this many.
 _WORTH_A_PROCESS = 12
+# Folders handed over at once: hashes take less time than the way there, a render more.
+_CHUNK, _CHUNK_FULL = 32, 4
+# Chunks under way for each process: results wait to be told in order, and only so many of them.
+_AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Checked:
     """
 
     root: Path
-    drift: tuple[drift.Drift, ...] = ()
+    drift: tuple[Drift, ...] = ()
     findings: tuple[Finding, ...] = ()
     edited: tuple[str, ...] = ()
     ejected: tuple[str, ...] = ()
@@ -61,47 +65,17 @@ class Problem:
     lines: tuple[str, ...] = field(default=())
 
 
-def _disk_files(root: Path, tree: Mapping[str, File]) -> dict[str, str]:
-    found = {}
-    for path in tree:
-        place = root / path
-        if place.is_file():
-            found[path] = place.read_bytes().decode("utf-8", errors="replace")
-    return found
-
-
 def check(root: Path, *, full: bool = False) -> Checked:
     """Compare `root` with what spec and lock render, and judge the files as they are.
 
     Rendering is skipped where every hash is as the lock says, unless `full`.
     """
-    known = None if full else untouched(root, store.knowledge_sha256())
+    known = None if full else untouched(root, knowledge_sha256())
     if known:
         return Checked(root, (), known.findings, known.edited, known.ejected, rendered=False)
-    spec, lock = load(root)
-    kept = tuple(sorted(p for p, f in lock.files.items() if drift.is_kept(root / p, f)))
-    ejected = tuple(sorted(p for p, f in lock.files.items() if f.file_class == "ejected"))
-    if spec_file.spec_sha256(spec) != lock.spec_sha256:
-        changed = (drift.Drift(SPEC_FILE, "spec"), *drift.find_edits(root, lock))
-        return Checked(root, changed, (), kept, ejected)
-    built = packing.with_packs(
-        build_at(root, spec, lock.resolved, lock.images), root, lock, reading=True
-    )
-    moved = lock.generator != GENERATOR or lock.knowledge_sha256 != store.knowledge_sha256()
-    found = tuple(drift.find_drift(root, built.tree, lock, moved=moved))
-    if any(one.kind == "conflict" for one in found):  # what lies between marks is no file yet
-        return Checked(root, found, (), kept, ejected)
-    findings = judge(built, _disk_files(root, built.tree))
-    return Checked(root, found, findings, kept, ejected)
+    from infra_gen.comparing import compare  # noqa: PLC0415 - planning and rendering: half a second
 
-
-def validate(root: Path) -> Checked:
-    """All rules on the files as they are, without comparing."""
-    spec, lock = load(root)
-    built = packing.with_packs(
-        build_at(root, spec, lock.resolved, lock.images), root, lock, reading=True
-    )
-    return Checked(root, (), judge(built, _disk_files(root, built.tree)))
+    return compare(root)
 
 
 def checked_or_error(root: Path, *, full: bool) -> Checked:
@@ -120,6 +94,13 @@ def checked_or_error(root: Path, *, full: bool) -> Checked:
         return Checked(root, error=Problem(code, message, str(root), None, (f"error: {message}",)))
 
 
+def cores() -> int:
+    """How many processes can run at once."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def check_many(
     roots: Iterable[Path], *, full: bool = False, found: bool = False
 ) -> Iterator[Checked]:
@@ -128,7 +109,7 @@ def check_many(
     Folders that nobody named, but were `found`, cannot be mistyped: one that is gone has vanished,
     which is exit 4.
     """
-    for checked in _all(list(roots), full=full):
+    for checked in _each(list(roots), full=full):
         if found and checked.error and not checked.root.is_dir():
             gone = replace(checked.error, exit_code=ExitCode.BAD_SPEC)
             yield replace(checked, error=gone)
@@ -136,20 +117,21 @@ def check_many(
             yield checked
 
 
-def _all(waiting: list[Path], *, full: bool) -> Iterator[Checked]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = min(cores or 1, len(waiting) // _WORTH_A_PROCESS)
+def _each(folders: list[Path], *, full: bool) -> Iterator[Checked]:
+    workers = min(cores(), len(folders) // _WORTH_A_PROCESS)
     if workers < 2:
-        yield from (checked_or_error(root, full=full) for root in waiting)
+        yield from (checked_or_error(root, full=full) for root in folders)
         return
     with ProcessPoolExecutor(workers) as pool:
-        chunk = max(1, min(32, len(waiting) // (4 * workers)))
-        yield from pool.map(_full if full else _quick, waiting, chunksize=chunk)
+        rest, size = iter(folders), _CHUNK_FULL if full else _CHUNK
+        under_way: deque[Future[list[Checked]]] = deque()
+        while chunk := list(islice(rest, size)):
+            under_way.append(pool.submit(partial(_all_of, full=full), chunk))
+            if len(under_way) >= _AHEAD * workers:
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
 
 
-def _full(root: Path) -> Checked:
-    return checked_or_error(root, full=True)
-
-
-def _quick(root: Path) -> Checked:
-    return checked_or_error(root, full=False)
+def _all_of(roots: list[Path], *, full: bool) -> list[Checked]:
+    return [checked_or_error(root, full=full) for root in roots]

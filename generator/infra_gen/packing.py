@@ -14,9 +14,9 @@ from infra_gen.lifecycle.journal import STATE_DIR
 from infra_gen.lifecycle.spec_document import read_text
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.lock import Lock
+from infra_gen.model.names import LOCK_FILE, SPEC_FILE
 from infra_gen.model.pack import LockedPack, Pack, PackContext, PackPort, PackService
 from infra_gen.model.plan_document import document_of
-from infra_gen.model.spec import LOCK_FILE, SPEC_FILE
 from infra_gen.packs import guard
 from infra_gen.packs.source import name_of
 from infra_gen.packs.template import Template, context_of, template_in

@@ -9,7 +9,8 @@ from infra_gen.building import Built, build
 from infra_gen.errors import InfraGenError
 from infra_gen.lifecycle import lock_file, spec_file
 from infra_gen.model.lock import Lock, LockedImage, Resolved
-from infra_gen.model.spec import SPEC_FILE, Spec
+from infra_gen.model.names import SPEC_FILE
+from infra_gen.model.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)

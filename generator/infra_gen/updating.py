@@ -10,7 +10,7 @@ from pathlib import Path
 from infra_gen import packing
 from infra_gen.building import Built, judge
 from infra_gen.errors import ConflictError, EditedError, FindingsError, UsageError
-from infra_gen.knowledge import store
+from infra_gen.knowledge.digest import knowledge_sha256
 from infra_gen.knowledge.models import MODEL_FILE, document_of
 from infra_gen.lifecycle import edits, lock_file, spec_file, undo, writing
 from infra_gen.lifecycle.adopting import Adopted, adoptable
@@ -21,7 +21,8 @@ from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
 from infra_gen.lifecycle.spec_edit import with_engine_version, with_patches
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.lock import Lock, Resolved
-from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
+from infra_gen.model.names import LOCK_FILE, SPEC_FILE
+from infra_gen.model.spec import Spec
 from infra_gen.rebuilding import Fresh, build_at, rebuilt
 from infra_gen.resources import data_dir
 
@@ -132,7 +133,7 @@ def with_state(
         built.plan,
         built.stack,
         FileTree(rendered),
-        knowledge=store.knowledge_sha256(),
+        knowledge=knowledge_sha256(),
         findings=built.findings,
         inputs={**inputs, **{path: file.sha256 for path, file in model.items()}},
     ).with_files(found.edited if found else {}, ejected)

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from tests.rules.bases import BASES, built, findings, subject_of
 
 from infra_gen.model.finding import Confidence, Severity
-from infra_gen.model.spec import SPEC_FILE
+from infra_gen.model.names import SPEC_FILE
 from infra_gen.rules import checks, registry
 from infra_gen.rules.registry import RULES
 

@@ -48,18 +48,19 @@ ALLOWED: dict[str, set[str]] = {
     "updating.py": {
         "rebuilding", "building", "packing", "model", "errors", "resources", "knowledge", "lifecycle",
     },
-    "checking.py": {
-        "building", "packing", "updating", "rebuilding", "errors", "knowledge", "lifecycle", "model",
+    "checking.py": {"comparing", "errors", "knowledge", "lifecycle", "model"},
+    "comparing.py": {
+        "building", "packing", "updating", "rebuilding", "checking", "knowledge", "lifecycle", "model",
     },
     "api.py": {
-        "updating", "checking", "catalogue", "rebuilding", "pinning", "building", "model", "errors",
-        "resources", "knowledge",
+        "updating", "checking", "comparing", "catalogue", "rebuilding", "pinning", "building",
+        "model", "errors", "resources", "knowledge",
         "plan", "packing", "repository", "engines", "stack", "targets", "rules", "lifecycle",
     },
     "detect": {"errors", "knowledge", "render"},
     "catalogue": {"model", "errors", "knowledge", "plan", "targets", "rules"},
     "cli": {
-        "api", "errors", "lifecycle", "model", "rules", "detect", "catalogue", "resources",
+        "api", "checking", "errors", "lifecycle", "model", "rules", "detect", "catalogue", "resources",
         "ranking",
         "packs", "published", "repository",
     },
@@ -74,7 +75,8 @@ WRITERS = {
     "packs/running.py",  # a pack into a temporary folder, where it is rendered
 }
 READERS = WRITERS | {
-    "checking.py",  # the files that rules judge
+    "checking.py",  # whether a folder vanished
+    "comparing.py",  # the files that rules judge
     "cli/completion.py",  # names of presets, without validating one
     "cli/reports.py",  # whether the place of an error is a file
     "cli/options.py",  # whether --model names a folder
@@ -89,6 +91,7 @@ READERS = WRITERS | {
     "knowledge/profiles.py",
     "knowledge/hf_config.py",
     "knowledge/models.py",
+    "knowledge/digest.py",
     "knowledge/store.py",
     "lifecycle/adopting.py",
     "lifecycle/changes.py",
@@ -100,7 +103,7 @@ READERS = WRITERS | {
     "lifecycle/lock_file.py",
     "lifecycle/placing.py",  # which specs have a deployment already
     "lifecycle/spec_document.py",
-    "lifecycle/inputs.py",
+    "lifecycle/regular.py",
     "lifecycle/undo.py",
     "lifecycle/untouched.py",
     "packs/fetching.py",  # a folder with a pack, or a clone of one

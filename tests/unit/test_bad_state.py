@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from tests.unit.kill_driver import snapshot
 
-from infra_gen import api, checking
+from infra_gen import api, comparing
 from infra_gen.cli.main import run
-from infra_gen.lifecycle import discovery, lock_file, spec_document
+from infra_gen.lifecycle import discovery, lock_file, seal, spec_document
 
 Printed = pytest.CaptureFixture[str]
 LOCK, SPEC, README = "infra-gen.lock", "infra-gen.yaml", "README.md"
@@ -49,8 +49,7 @@ def sealed(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """The lock with a change and a seal that fits, as somebody who knows infra-gen forges it."""
     document = json.loads((root / LOCK).read_text("utf-8"))
     change(document)
-    document["seal"] = lock_file._sealed(document)
-    (root / LOCK).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    (root / LOCK).write_text(seal.sealed_text(document), "utf-8")
 
 
 class TestLock:
@@ -315,7 +314,7 @@ class TestVanishing:
     def test_while_a_file_is_read(
         self, fleet: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
     ) -> None:
-        real = checking._disk_files
+        real = comparing._disk_files
 
         def read(root: Path, tree: Any) -> dict[str, str]:
             if root.name == "b":
@@ -323,7 +322,7 @@ class TestVanishing:
                 (fleet / "b" / README).read_bytes()
             return real(root, tree)
 
-        monkeypatch.setattr(checking, "_disk_files", read)
+        monkeypatch.setattr(comparing, "_disk_files", read)
         assert run(["check", "--full"]) == 4
         said = capsys.readouterr()
         assert "README.md: No such file" in said.err

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def another_knowledge(root: Path, *, readme: str | None = None) -> None:
     files = dict(lock.files)
     if readme is not None:
         (root / "README.md").write_text(readme, "utf-8")
-        sha256 = lock_file.hashlib.sha256(readme.encode()).hexdigest()
+        sha256 = hashlib.sha256(readme.encode()).hexdigest()
         files["README.md"] = files["README.md"].model_copy(update={"sha256": sha256})
     old = lock.model_copy(update={"generator": "infra-gen 0.0.9", "files": files})
     (root / "infra-gen.lock").write_text(lock_file.lock_text(old), "utf-8")
@@ -120,16 +122,56 @@ class TestMany:
         assert said.index("a: clean") < said.index("b/README.md: edited") < said.index("c/deep: c")
         assert "3 deployments, 2 clean" in said
 
+    @pytest.mark.parametrize("words", [[], ["--full"], ["--format", "json"]])
     def test_processes_change_nothing_of_the_output(
-        self, fleet: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+        self, fleet: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch, words: list[str]
     ) -> None:
+        for number in range(6):  # more chunks than are under way at once
+            shutil.copytree(fleet / "a", fleet / f"d{number}")
         edit(fleet / "c/deep" / "README.md", "\n", "\nmine\n")
         (fleet / "b" / "infra-gen.lock").write_text("{", "utf-8")
-        assert run(["check", "--full"]) == 4
-        alone = capsys.readouterr()
-        monkeypatch.setattr(checking, "_WORTH_A_PROCESS", 1)
-        assert run(["check", "--full"]) == 4
-        assert capsys.readouterr() == alone
+        outputs = []
+        for cores in (1, 2):
+            monkeypatch.setattr(checking, "cores", lambda count=cores: count)
+            monkeypatch.setattr(checking, "_WORTH_A_PROCESS", 1)
+            monkeypatch.setattr(checking, "_CHUNK", 1)
+            monkeypatch.setattr(checking, "_CHUNK_FULL", 1)
+            monkeypatch.setattr(checking, "_AHEAD", 2)
+            assert run(["check", *words]) == 4
+            outputs.append(capsys.readouterr())
+        assert outputs[0] == outputs[1]
+        assert "d5" in outputs[0].out
+
+    def test_only_a_few_results_wait_to_be_told(
+        self, fleet: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is read slowly is not held: nothing is handed over before somebody asks for it."""
+        handed: list[Path] = []
+
+        class Pool:
+            def __init__(self, workers: int) -> None:
+                assert workers == 2
+
+            def __enter__(self) -> Pool:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                pass
+
+            def submit(self, task: Any, roots: list[Path]) -> Future[Any]:
+                handed.extend(roots)
+                done: Future[Any] = Future()
+                done.set_result(task(roots))
+                return done
+
+        monkeypatch.setattr(checking, "ProcessPoolExecutor", Pool)
+        monkeypatch.setattr(checking, "cores", lambda: 2)
+        monkeypatch.setattr(checking, "_CHUNK", 1)
+        roots = [fleet / name for name in ("a", "b")] * 20
+        found = checking.check_many(roots)
+        assert next(found).root == roots[0]
+        assert len(handed) == 2 * checking._AHEAD
+        assert [one.root for one in found] == roots[1:]
 
     def test_a_folder_of_deployments_stands_for_them(self, fleet: Path, capsys: Printed) -> None:
         assert run(["check", "c", "a", "c/deep"]) == 0

@@ -12,7 +12,7 @@ import typer
 from infra_gen.cli.many import gravest, watched
 
 if TYPE_CHECKING:
-    from infra_gen.api import Checked
+    from infra_gen.checking import Checked
 
 HELP = """Compare deployments with what their spec and lock render, and judge them by every rule.
 
@@ -58,10 +58,10 @@ def check(
     ] = False,
 ) -> int:
     """Check every folder; the gravest outcome is the exit code."""
-    from infra_gen import api
+    from infra_gen.checking import check_many  # not the api: it brings planning and rendering
 
     folders = _folders(directories)
-    checking = api.check_many(folders, full=full, found=not directories)
+    checking = check_many(folders, full=full, found=not directories)
     found = watched(checking, len(folders))
     if form is Format.TEXT:
         return _as_text(found, many=len(folders) > 1, show_diff=show_diff, strict=strict)
@@ -72,7 +72,7 @@ def _folders(directories: list[Path] | None) -> list[Path]:
     from infra_gen.errors import UsageError
     from infra_gen.lifecycle import writing
     from infra_gen.lifecycle.discovery import deployments_in, find_deployments
-    from infra_gen.model.spec import SPEC_FILE
+    from infra_gen.model.names import SPEC_FILE
 
     if directories:
         return list(dict.fromkeys(one for each in directories for one in deployments_in(each)))

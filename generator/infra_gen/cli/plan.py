@@ -93,7 +93,7 @@ def _points(texts: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
 def _spec(directory: Path | None, asked: Asked) -> tuple[Spec, Path]:
     from infra_gen.errors import UsageError
     from infra_gen.lifecycle.spec_file import read_spec
-    from infra_gen.model.spec import SPEC_FILE
+    from infra_gen.model.names import SPEC_FILE
 
     if asked.hardware is None:
         root = directory or Path()
@@ -112,7 +112,7 @@ def _plan(
     from infra_gen.cli import printing
     from infra_gen.errors import DoesNotFitError, ExitCode
     from infra_gen.lifecycle.spec_file import blamed
-    from infra_gen.model.spec import SPEC_FILE
+    from infra_gen.model.names import SPEC_FILE
 
     points = _points(point_texts)
     spec, base = _spec(directory, asked)

@@ -115,6 +115,7 @@ def _points(points: Iterable[Point]) -> None:
 
 
 def _users(plan: Plan, *, load_stated: bool) -> str:
+
     perf = plan.performance
     carried = "unknown" if perf.users_supported is None else str(perf.users_supported)
     habit = f"({plan.workload}, {plan.think_s:g} s between requests)"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from infra_gen.lifecycle.discovery import repository_top
 from infra_gen.lifecycle.drift import EXPLANATIONS
-from infra_gen.model.spec import SPEC_FILE
+from infra_gen.model.names import SPEC_FILE
 
 if TYPE_CHECKING:
     from infra_gen.api import Checked

@@ -27,8 +27,6 @@ from infra_gen.model.sourced import Record
 from infra_gen.model.workload import Workload
 from infra_gen.resources import data_dir, in_checkout
 
-_OF_NO_DEPLOYMENT = ("repo", "check")  # the repository around it, the job on GitLab
-
 R = TypeVar("R", bound=Record)
 
 KINDS: Mapping[str, type[Record]] = {
@@ -53,22 +51,6 @@ def index() -> dict[str, dict[str, Any]]:
     path = data_dir("presets") / "index.json"
     loaded: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))
     return loaded
-
-
-@lru_cache(maxsize=1)
-def knowledge_sha256() -> str:
-    """Hash over everything that planning and rendering read: presets, tables, templates."""
-    digest = hashlib.sha256()
-    for kind in ("presets", "templates"):
-        root = data_dir(kind)
-        for path in sorted(p for p in root.rglob("*") if p.is_file()):
-            if kind == "templates" and path.relative_to(root).parts[0] in _OF_NO_DEPLOYMENT:
-                continue
-            if kind == "presets" and path.suffix == ".yaml" and path.name != "engine.yaml":
-                continue  # what the index holds already
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def names(kind: str) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra_gen.model.spec import LOCK_FILE, SPEC_FILE
+from infra_gen.model.names import LOCK_FILE, SPEC_FILE
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -18,14 +19,19 @@ _NEVER = frozenset({".git", ".infra-gen", ".venv", "node_modules"})
 _Rules = tuple[tuple[str, "GitIgnoreSpec"], ...]
 
 
-def _rules_in(folder: Path) -> GitIgnoreSpec | None:
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - only where there is a file to read
-
+def _rules_in(folder: str | Path) -> GitIgnoreSpec | None:
     try:
-        lines = (folder / _IGNORE).read_bytes().decode("utf-8", errors="replace").splitlines()
+        return _compiled(Path(folder, _IGNORE).read_bytes())
     except OSError:
         return None
-    return GitIgnoreSpec.from_lines(lines)
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: bytes) -> GitIgnoreSpec:
+    """The rules of a file. Every deployment has one, and most have the same."""
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - only where there is a file to read
+
+    return GitIgnoreSpec.from_lines(text.decode("utf-8", errors="replace").splitlines())
 
 
 def _above(top: Path) -> _Rules:
@@ -44,7 +50,8 @@ def _above(top: Path) -> _Rules:
 def _ignored(path: str, rules: _Rules, *, folder: bool) -> bool:
     """The innermost rule that speaks of the path decides; a trailing slash marks folders."""
     for base, spec in reversed(rules):
-        said = spec.check_file(os.path.relpath(path, base) + ("/" if folder else "")).include
+        inside = path.removeprefix(base).lstrip(os.sep)
+        said = spec.check_file(inside + ("/" if folder else "")).include
         if said is not None:
             return bool(said)
     return False
@@ -63,7 +70,7 @@ def find_deployments(top: Path) -> Iterator[Path]:
     """
     root = top.absolute()
     os.scandir(root).close()
-    yield from _below(root, top, _above(root))
+    yield from _below(str(root), top, _above(root))
 
 
 def deployments_in(folder: Path) -> list[Path]:
@@ -79,7 +86,7 @@ def deployments_in(folder: Path) -> list[Path]:
         return [folder]
 
 
-def _below(folder: Path, shown: Path, rules: _Rules) -> Iterator[Path]:
+def _below(folder: str, shown: Path, rules: _Rules) -> Iterator[Path]:
     try:
         with os.scandir(folder) as entries:
             inside = sorted(entries, key=lambda entry: entry.name)
@@ -87,12 +94,12 @@ def _below(folder: Path, shown: Path, rules: _Rules) -> Iterator[Path]:
         return
     if any(entry.name == _IGNORE for entry in inside):
         own = _rules_in(folder)
-        rules = (*rules, (str(folder), own)) if own else rules
+        rules = (*rules, (folder, own)) if own else rules
     names = {entry.name for entry in inside}
-    if SPEC_FILE in names and not _ignored(str(folder / SPEC_FILE), rules, folder=False):
+    if SPEC_FILE in names and not _ignored(f"{folder}/{SPEC_FILE}", rules, folder=False):
         yield shown
     for entry in inside:
         if entry.name in _NEVER or not entry.is_dir(follow_symlinks=False):
             continue
         if not _ignored(entry.path, rules, folder=True):
-            yield from _below(Path(entry.path), shown / entry.name, rules)
+            yield from _below(entry.path, shown / entry.name, rules)

@@ -9,11 +9,13 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from infra_gen.lifecycle.merging import conflict_lines
 from infra_gen.model.filetree import File
-from infra_gen.model.lock import Lock, LockedFile
+
+if TYPE_CHECKING:  # comparing hashes needs no record
+    from infra_gen.model.lock import Lock, LockedFile
 
 Kind = Literal["edited", "missing", "stale", "mode", "spec", "orphan", "conflict", "lock"]
 

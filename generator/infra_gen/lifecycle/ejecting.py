@@ -11,7 +11,7 @@ from infra_gen.lifecycle.lock_file import lock_text
 from infra_gen.lifecycle.writing import apply_changes
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock
-from infra_gen.model.spec import LOCK_FILE
+from infra_gen.model.names import LOCK_FILE
 
 
 def _managed(root: Path, path: str, lock: Lock) -> None:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 from pathlib import Path
 
-from infra_gen.model.spec import SPEC_FILE, HardwareNodes, Spec, is_file_word
-
-_MAX_BYTES = 50_000_000  # no input, and no file of a deployment, comes near
+from infra_gen.lifecycle.regular import hash_of
+from infra_gen.model.names import SPEC_FILE
+from infra_gen.model.spec import HardwareNodes, Spec, is_file_word
 
 
 def _profile(spec: Spec) -> str | None:
     """The word for hardware where it names a file."""
     word = spec.hardware.nodes.each if isinstance(spec.hardware, HardwareNodes) else spec.hardware
     return word if isinstance(word, str) and is_file_word(word) else None
-
-
-def hash_of(place: Path) -> str | None:
-    """Hash of a file's bytes, None where there is none, or something without an end or too large."""
-    try:
-        found = place.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_BYTES:
-            return None
-        return hashlib.sha256(place.read_bytes()).hexdigest()
-    except (OSError, ValueError):
-        return None
 
 
 def input_hashes(root: Path, spec: Spec, extended: tuple[str, ...] = ()) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from infra_gen import __version__
 from infra_gen.errors import SpecError
 from infra_gen.lifecycle.edits import BASE_DIR
 from infra_gen.lifecycle.journal import STATE_DIR
+from infra_gen.lifecycle.seal import KeyTwiceError, keys_once, sealed_text
 from infra_gen.lifecycle.spec_document import line, parsed, read_text, refuse_conflict_marks
 from infra_gen.lifecycle.spec_file import spec_sha256
 from infra_gen.model.filetree import FileTree, safe_path
@@ -29,8 +29,9 @@ from infra_gen.model.lock import (
     Resolved,
     ResolvedParallelism,
 )
+from infra_gen.model.names import LOCK_FILE, SPEC_FILE
 from infra_gen.model.plan import Plan
-from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
+from infra_gen.model.spec import Spec
 from infra_gen.model.stack import Stack
 
 if TYPE_CHECKING:
@@ -100,26 +101,9 @@ def make_lock(
     )
 
 
-def _sealed(document: Mapping[str, object]) -> str:
-    """The seal of a lock: a hash over everything else that it says."""
-    rest = {key: value for key, value in document.items() if key != "seal"}
-    return hashlib.sha256(json.dumps(rest, indent=2).encode()).hexdigest()
-
-
 def lock_text(lock: Lock) -> str:
     """The lock as JSON, keys in the record's order, files sorted, sealed."""
-    document = lock.model_dump(mode="json", by_alias=True)
-    return json.dumps({**document, "seal": _sealed(document)}, indent=2) + "\n"
-
-
-def read_sealed(path: Path) -> dict[str, Any] | None:
-    """The document of an untouched lock, unchecked; None where it is anything else."""
-    try:
-        document = json.loads(read_text(path, _MAX_BYTES), object_pairs_hook=_once)
-        whole = isinstance(document, dict) and document.get("seal") == _sealed(document)
-    except (SpecError, ValueError, RecursionError, _TwiceError):
-        return None
-    return document if whole else None
+    return sealed_text(lock.model_dump(mode="json", by_alias=True))
 
 
 def read_lock(path: Path) -> Lock:
@@ -179,36 +163,20 @@ def _document(path: Path, text: str) -> Any:
         hint="take one side of the lock and of the files that it lists, then run infra-gen update",
     )  # fmt: skip
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=keys_once)
     except RecursionError as error:
         raise SpecError("not a lock: nested too deeply", where=str(path), hint=_REMEDY) from error
     except json.JSONDecodeError as error:
         raise SpecError(
             f"not valid JSON: {error.msg}", where=f"{path}:{error.lineno}", hint=_REMEDY
         ) from error
-    except _TwiceError as error:
+    except KeyTwiceError as error:
         key = json.dumps(error.key)
         last = max(number for number, line in enumerate(text.splitlines(), 1) if key in line)
         raise SpecError(
             f"{error.key!r} is there twice, as after a merge that kept both sides",
             where=f"{path}:{last}", hint=_REMEDY,
         ) from error  # fmt: skip
-
-
-class _TwiceError(Exception):
-    """A key of the lock that one mapping has twice: JSON would silently take the last."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
-    return found
 
 
 def _place(path: Path, text: str, keys: Sequence[int | str]) -> str:

@@ -20,7 +20,8 @@ from infra_gen.errors import InfraGenError, SpecError, UsageError
 from infra_gen.lifecycle.discovery import find_deployments
 from infra_gen.lifecycle.spec_document import place, read_layers
 from infra_gen.lifecycle.spec_file import bases_of, spec_of
-from infra_gen.model.spec import LOCK_FILE, SPEC_FILE, Spec
+from infra_gen.model.names import LOCK_FILE, SPEC_FILE
+from infra_gen.model.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from infra_gen import __version__
-from infra_gen.lifecycle.inputs import hash_of
 from infra_gen.lifecycle.journal import unfinished
-from infra_gen.lifecycle.lock_file import read_sealed
 from infra_gen.lifecycle.merging import conflict_lines
+from infra_gen.lifecycle.regular import hash_of
+from infra_gen.lifecycle.seal import read_sealed
 from infra_gen.model.finding import Finding
-from infra_gen.model.spec import LOCK_FILE
+from infra_gen.model.names import LOCK_FILE
 
 GENERATOR = f"infra-gen {__version__}"
 
@@ -53,12 +53,13 @@ def _judged(root: Path, document: Mapping[str, Any], knowledge: str) -> Untouche
         return None
     if document.get("knowledge_sha256") != knowledge or not document.get("inputs"):
         return None
-    if any(hash_of(root / path) != digest for path, digest in document["inputs"].items()):
+    inputs: Mapping[str, str] = document["inputs"]
+    if any(hash_of(_below(root, path)) != digest for path, digest in inputs.items()):
         return None
     if document.get("packs"):  # their copies are inputs too, and trust is asked for: look closer
         return None
     files: Mapping[str, Mapping[str, Any]] = document["files"]
-    if not all(_as_locked(root / path, locked) for path, locked in files.items()):
+    if not all(_as_locked(_below(root, path), locked) for path, locked in files.items()):
         return None
     return Untouched(
         findings=tuple(Finding(**row) for row in document["findings"]),
@@ -67,21 +68,24 @@ def _judged(root: Path, document: Mapping[str, Any], knowledge: str) -> Untouche
     )
 
 
-def _as_locked(place: Path, locked: Mapping[str, Any]) -> bool:
+def _below(root: Path, path: str) -> str:
+    return os.path.join(root, path)  # noqa: PTH118 - a Path costs more than looking at the file
+
+
+def _as_locked(place: str, locked: Mapping[str, Any]) -> bool:
     if locked["class"] != "managed":
         return True
     try:
-        found = place.lstat()
-        if not stat.S_ISREG(found.st_mode):
-            return False
-        runs = bool(found.st_mode & stat.S_IXUSR)
+        mode = os.lstat(place).st_mode
     except OSError:
         return False
-    if os.name == "posix" and runs != locked["executable"]:
+    if not stat.S_ISREG(mode):
+        return False
+    if os.name == "posix" and bool(mode & stat.S_IXUSR) != locked["executable"]:
         return False
     have = hash_of(place)
     if have == locked["sha256"]:
         return True
     if have is None or have != locked.get("edited"):
         return False
-    return not conflict_lines(place.read_bytes().decode("utf-8", errors="replace"))
+    return not conflict_lines(Path(place).read_bytes().decode("utf-8", errors="replace"))

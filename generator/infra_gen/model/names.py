@@ -1,4 +1,4 @@
-"""The engines and targets by name, as spec and lock write them.
+"""The files, engines and targets by name, as spec and lock write them.
 
 The registries hold one module for each; a test holds the three lists together.
 """
@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal, get_args
+
+SPEC_FILE = "infra-gen.yaml"
+LOCK_FILE = "infra-gen.lock"
 
 EngineName = Literal["vllm", "tgi", "llama.cpp", "ollama"]
 TargetName = Literal["compose", "quadlet", "systemd", "launchd"]

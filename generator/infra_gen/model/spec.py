@@ -13,8 +13,6 @@ from infra_gen.model.pack import Pack
 from infra_gen.model.profile import Profile
 from infra_gen.model.sourced import Record
 
-SPEC_FILE = "infra-gen.yaml"
-LOCK_FILE = "infra-gen.lock"
 DEPLOYMENTS = "deployments"  # where `new --repo` puts them in a repository
 
 _POINTER = r"^(/.*)?$"

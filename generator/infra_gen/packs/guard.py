@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from infra_gen.model.filetree import safe_path
-from infra_gen.model.spec import LOCK_FILE, SPEC_FILE
+from infra_gen.model.names import LOCK_FILE, SPEC_FILE
 
 _LONGEST = 200
 _ANYWHERE = {".git", ".infra-gen", SPEC_FILE, LOCK_FILE, ".gitmodules"}
