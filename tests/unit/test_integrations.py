@@ -45,7 +45,7 @@ class TestAction:
 
     def test_inputs_reach_scripts_as_variables_only(self, action: dict[str, Any]) -> None:
         """An expression inside `run` would be a shell injection."""
-        assert set(action["inputs"]) == {"version", "paths", "strict", "sarif"}
+        assert set(action["inputs"]) == {"version", "paths", "strict", "full", "sarif"}
         assert action["runs"]["using"] == "composite"
         for step in action["runs"]["steps"]:
             assert "${{" not in step.get("run", "")
@@ -85,10 +85,13 @@ class TestAction:
         assert (tmp_path / "output").read_text("utf-8") == "exit-code=0\n"
 
     def test_a_failure_keeps_its_code(self, tmp_path: Path) -> None:
-        status, calls, said = self.ran(tmp_path, status=3, STRICT="true", SARIF="a b.sarif")
+        status, calls, said = self.ran(
+            tmp_path, status=3, STRICT="true", FULL="true", SARIF="a b.sarif"
+        )
         assert (status, said) == (3, "### told\n")
         assert calls == [
-            f"[check][--format][{form}][--strict][--]" for form in ("github", "sarif", "markdown")
+            f"[check][--format][{form}][--strict][--full][--]"
+            for form in ("github", "sarif", "markdown")
         ]
         assert (tmp_path / "output").read_text("utf-8") == "exit-code=3\n"
         assert (tmp_path / "a b.sarif").read_text("utf-8") == "### told\n"
@@ -105,10 +108,11 @@ class TestAction:
         assert calls[0] == "[check][--format][github][--][a][b/c][$(touch][evil)][*]"
         assert not (tmp_path / "evil").exists()
 
-    def test_strict_is_true_or_false(self, tmp_path: Path) -> None:
-        status, calls, output = self.ran(tmp_path, STRICT="yes")
+    @pytest.mark.parametrize("name", ["STRICT", "FULL"])
+    def test_a_switch_is_true_or_false(self, tmp_path: Path, name: str) -> None:
+        status, calls, output = self.ran(tmp_path, **{name: "yes"})
         assert (status, calls) == (1, [])
-        assert "::error::" in output
+        assert f"::error::{name.lower()} must be true or false, not 'yes'" in output
 
 
 def test_the_hook_looks_at_every_commit() -> None:

@@ -86,7 +86,8 @@ def _adopted(done: Updated) -> None:
 def _conflicts(done: Updated) -> None:
     for path, lines in done.conflicts.items():
         places = ", ".join(str(line) for line in lines)
-        typer.echo(f"{done.root / path}:{lines[0]}: conflict (lines {places})", err=True)
+        word = "line" if len(lines) == 1 else "lines"
+        typer.echo(f"{done.root / path}:{lines[0]}: conflict ({word} {places})", err=True)
     if done.conflicts:
         typer.echo(
             "resolve what lies between the marks and run infra-gen update again, or take all of it "
