@@ -471,6 +471,7 @@ class TestModels:
     def test_an_address_that_is_none(
         self, root: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://[broken")
         assert run(["pin", str(root), "--models"]) == 1
         assert f"{MODEL}: stays unpinned: the Hub" in capsys.readouterr().out
