@@ -51,7 +51,7 @@ class Merging(Scenario):
     """`update` after the spec changed, over edits in four files that merge."""
 
     every_step: ClassVar[int] = 0  # kill at every so many steps of the writing; 0: at none
-    at_random: ClassVar[int] = 110
+    at_random: ClassVar[int] = 100
     monitoring: ClassVar[bool] = True
     mine: ClassVar[dict[str, str]] = MINE
 
@@ -156,7 +156,7 @@ class Ejecting(Merging):
 class Adopting(Merging):
     """`update --adopt`: the spec itself is written."""
 
-    at_random = 16
+    at_random = 10
 
     def begin(self) -> None:
         super().begin()
@@ -172,7 +172,7 @@ class Adopting(Merging):
 class Bootstrapping(Merging):
     """`new --repo` into a git repository that holds files of its owner."""
 
-    every_step = 6
+    every_step = 8
     at_random = 10
     mine: ClassVar[dict[str, str]] = {"src/main.c": "int mine;", ".git/config": "[core]"}
 

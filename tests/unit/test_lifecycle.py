@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.kill_driver import Snapshot, snapshot
+from tests.unit.kill_driver import snapshot
 
-import infra_gen
 from infra_gen import api
 from infra_gen.cli.main import run
 from infra_gen.errors import EditedError
@@ -21,7 +17,6 @@ from infra_gen.lifecycle import lock_file, spec_file
 from infra_gen.model.llm import ModelPreset
 
 Printed = pytest.CaptureFixture[str]
-PACKAGE = str(Path(infra_gen.__file__).parents[1])
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -257,43 +252,6 @@ def test_pristine_copies_lie_beside(chat: Path) -> None:
         if locked.file_class == "managed":
             base = chat / ".infra-gen" / "base" / path
             assert base.read_bytes() == (chat / path).read_bytes()
-
-
-SURROUNDINGS: dict[str, dict[str, str]] = {
-    "plain": {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-    "other seed": {"PYTHONHASHSEED": "4711", "LC_ALL": "C", "TZ": "Pacific/Kiritimati"},
-    "other language": {
-        "PYTHONHASHSEED": "random", "LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8",
-        "TZ": "America/St_Johns", "COLUMNS": "20", "NO_COLOR": "1", "PYTHONUTF8": "0",
-    },
-}  # fmt: skip
-
-
-def written_under(tmp_path: Path, name: str, umask: int, flags: list[str]) -> Snapshot:
-    here = tmp_path / name
-    here.mkdir()
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG"))}
-    subprocess.run(
-        [sys.executable, "-m", "infra_gen", "new", "out", "--name", "chat", *flags],
-        cwd=here,
-        umask=umask,
-        check=True,
-        capture_output=True,
-        env={**kept, "PYTHONPATH": PACKAGE, **SURROUNDINGS[name]},
-    )
-    return snapshot(here / "out")
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [["-H", "2x4090", "-u", "40", "-m", "qwen3-32b"], ["-H", "apple-m3", "-u", "5"]],
-    ids=["compose", "launchd"],
-)
-def test_the_same_bytes_everywhere(flags: list[str], tmp_path: Path) -> None:
-    plain = written_under(tmp_path, "plain", 0o022, flags)
-    assert len(plain) > 15
-    assert written_under(tmp_path, "other seed", 0o077, flags) == plain
-    assert written_under(tmp_path, "other language", 0o000, flags) == plain
 
 
 def test_files_that_infra_gen_never_wrote_are_never_overwritten(
