@@ -11,6 +11,8 @@ import pytest
 from tests.benchmarks.fleet import cases, deployments, peers
 from tests.benchmarks.fleet.measuring import measured
 
+from tools import docs_fleet
+
 
 def test_memory_and_time_of_children_count(tmp_path: Path) -> None:
     hungry = "b = bytearray(60 << 20); b[::4096] = bytes(len(b[::4096]))\n"
@@ -51,3 +53,27 @@ def test_each_edit_of_a_case_is_one(chat: Path) -> None:
         edit(chat, cases.OURS)
         changed = [p for p, data in before.items() if p.read_bytes() != data]
         assert len(changed) == 1
+
+
+class TestStored:
+    def test_the_targets_are_held(self) -> None:
+        quick = {
+            row["deployments"]: row
+            for row in docs_fleet.stored()["fleet"]
+            if row["command"] == "infra-gen check"
+        }
+        assert quick[1000]["wall_s"] < 10
+        assert quick[10000]["cpu_s"] < 10 * quick[1000]["cpu_s"] * 1.1
+        assert all(row["mib"] < 300 and row["codes"] == [0] for row in quick.values())
+
+    def test_projects_are_of_the_same_size(self) -> None:
+        sizes = list(docs_fleet.stored()["project"].values())
+        assert sizes == [sizes[0]] * 3
+
+    def test_all_of_it_is_on_the_page(self) -> None:
+        page, result = docs_fleet.fleet_page(), docs_fleet.stored()
+        assert result["date"] in page
+        for row in result["fleet"]:
+            assert f"| `{row['command']}` | {row['deployments']} | {row['wall_s']:.2f} |" in page
+        for row in result["cases"]:
+            assert row["command"] in page
