@@ -13,18 +13,18 @@ from infra_gen.errors import ConflictError, EditedError, FindingsError, UsageErr
 from infra_gen.knowledge.digest import knowledge_sha256
 from infra_gen.knowledge.models import MODEL_FILE, document_of
 from infra_gen.lifecycle import edits, lock_file, spec_file, undo, writing
-from infra_gen.lifecycle.adopting import Adopted, adoptable
+from infra_gen.lifecycle.adopting import Adopted
 from infra_gen.lifecycle.changes import Changes, find_changes
 from infra_gen.lifecycle.edits import BASE_DIR, Reconciled
 from infra_gen.lifecycle.inputs import input_hashes
 from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
-from infra_gen.lifecycle.spec_edit import with_engine_version, with_patches
 from infra_gen.model.filetree import File, FileTree
 from infra_gen.model.lock import Lock, Resolved
 from infra_gen.model.names import LOCK_FILE, SPEC_FILE
 from infra_gen.model.spec import Spec
-from infra_gen.rebuilding import Fresh, build_at, rebuilt
+from infra_gen.rebuilding import Fresh, rebuilt
 from infra_gen.resources import data_dir
+from infra_gen.rewriting import Rewritten, rewritten
 
 _SCHEMA_FILE = f"{STATE_DIR}/spec.schema.json"
 _IGNORE_FILE = f"{STATE_DIR}/.gitignore"
@@ -37,7 +37,7 @@ class Updated:
 
     Paths written and deleted, and old -> new of what was planned anew. `edited` keep an edit;
     `conflicts` have lines where edit and render contradict each other. `unpinned` are images that
-    the lock had by digest and that are another tag now.
+    the lock had by digest and that are another tag now. `hides`: see Rewritten.
     """
 
     root: Path
@@ -50,6 +50,7 @@ class Updated:
     conflicts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     adopted: Adopted = field(default_factory=Adopted)
     unpinned: tuple[str, ...] = ()
+    hides: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,14 @@ class Prepared:
     lock: Lock
     found: Reconciled
     changes: Changes
-    adopted: Adopted
+    asked: Rewritten
 
     def report(self) -> Updated:
         """What carrying it out does."""
         deployment = self.built.tree
         return Updated(
             root=self.root,
-            written=tuple(sorted(p for p in self.changes.write if p in deployment)),
+            written=tuple(sorted(p for p in self.changes.write if p in {SPEC_FILE, *deployment})),
             deleted=tuple(p for p in self.changes.delete if p in self.lock.files),
             kept=self.changes.kept,
             left=self.changes.left,
@@ -78,8 +79,9 @@ class Prepared:
             ),
             edited=tuple(sorted(self.found.edited)),
             conflicts=self.found.conflicts,
-            adopted=self.adopted,
+            adopted=self.asked.adopted,
             unpinned=_unpinned(self.lock, self.built),
+            hides=self.asked.hides,
         )
 
 
@@ -216,17 +218,11 @@ def prepare(
     still = {} if discard_edits else edits.open_conflicts(root, lock)
     if still:
         raise ConflictError(str(root), still)
-    text, adopted = None, Adopted()
-    if engine_version is not None:
-        text = with_engine_version(root / SPEC_FILE, lock.resolved.engine, engine_version)
-    elif adopt:
-        before = build_at(root, spec_file.read_spec(root / SPEC_FILE), lock.resolved, lock.images)
-        adopted = adoptable(root, before.tree, lock)
-        text = with_patches(root / SPEC_FILE, adopted.patches) if adopted.patches else None
-    spec, bases = spec_file.spec_and_bases(root / SPEC_FILE, text)
+    asked = rewritten(root, lock, engine_version=engine_version, adopt=adopt)
+    spec, bases = spec_file.spec_and_bases(root / SPEC_FILE, asked.text)
     built = rebuilt(root, spec, lock, fresh or Fresh(), replan=replan)
     built = packing.with_packs(built, root, lock, trust=trust, fetch=packs)
-    dropped = built.tree if discard_edits else adopted.files
+    dropped = built.tree if discard_edits else asked.adopted.files
     found = edits.reconcile(root, built.tree, lock, dropped)
     _refuse(root, found)
     if found.edited and not found.conflicts:
@@ -235,11 +231,10 @@ def prepare(
     if built.errors:
         raise FindingsError(built.findings)
     inputs = input_hashes(root, spec, bases)
-    rewritten = {} if text is None else {SPEC_FILE: File(text)}
-    inputs |= {path: file.sha256 for path, file in rewritten.items()}
-    tree = with_state(built, inputs, found, lock).merged(rewritten)
+    inputs |= {path: file.sha256 for path, file in asked.files.items()}
+    tree = with_state(built, inputs, found, lock).merged(asked.files)
     changes = find_changes(root, tree, lock)
-    return Prepared(root, built, lock, found, changes, adopted)
+    return Prepared(root, built, lock, found, changes, asked)
 
 
 def _refuse(root: Path, found: Reconciled) -> None:

@@ -163,7 +163,7 @@ class Adopting(Merging):
         put(self.root / "infra-gen.yaml", "users: 30", "users: 2")
         put(self.root / "compose.yaml", "  prometheus:\n", "  prometheus:\n    cpus: 2\n")
         self.prepared = api.prepare(self.root, adopt=True)
-        assert self.prepared.adopted.files, self.prepared.adopted
+        assert self.prepared.asked.adopted.files, self.prepared.asked
 
     def command(self) -> None:
         api.carry_out(api.prepare(self.root, adopt=True))

@@ -45,8 +45,10 @@ ALLOWED: dict[str, set[str]] = {
     "ranking.py": {"building", "errors", "model", "knowledge", "plan", "searching"},
     "rebuilding.py": {"building", "model", "errors", "lifecycle"},
     "pinning.py": {"updating", "rebuilding", "building", "model", "errors", "knowledge", "stack"},
+    "rewriting.py": {"rebuilding", "model", "lifecycle"},
     "updating.py": {
-        "rebuilding", "building", "packing", "model", "errors", "resources", "knowledge", "lifecycle",
+        "rebuilding", "rewriting", "building", "packing", "model", "errors", "resources", "knowledge",
+        "lifecycle",
     },
     "checking.py": {"comparing", "errors", "knowledge", "lifecycle", "model"},
     "comparing.py": {

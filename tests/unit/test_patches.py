@@ -10,6 +10,8 @@ from tests.unit.kill_driver import snapshot
 
 from infra_gen import api
 from infra_gen.cli.main import run
+from infra_gen.errors import SpecError
+from infra_gen.lifecycle.comments import comments
 from infra_gen.lifecycle.spec_edit import with_patches
 from infra_gen.lifecycle.spec_file import read_spec
 from infra_gen.render.patching import PatchError, difference, patched, says_the_same
@@ -149,6 +151,63 @@ class TestAdopt:
         assert "not adopted: README.md: README.md is no YAML or JSON" in said
         assert api.check(chat).edited == ("README.md", COMPOSE)
 
+    @pytest.mark.parametrize(
+        ("old", "new", "why"),
+        [
+            (
+                "restart: unless-stopped",
+                "restart: always  # INC-4711",
+                "say the comment '# INC-4711'",
+            ),
+            (
+                "restart: unless-stopped",
+                "restart: always # a\n    cpus: 2",
+                "say the comment '# a'",
+            ),
+        ],
+    )
+    def test_no_comment_is_lost(
+        self, chat: Path, capsys: Printed, old: str, new: str, why: str
+    ) -> None:
+        edit(chat / COMPOSE, old, new)
+        mine = (chat / COMPOSE).read_text("utf-8")
+        assert run(["update", str(chat), "--adopt"]) == 0
+        assert f"not adopted: compose.yaml: a patch cannot {why}" in capsys.readouterr().out
+        assert (chat / COMPOSE).read_text("utf-8") == mine
+
+    def test_no_comment_comes_back(self, chat: Path, capsys: Printed) -> None:
+        text = (chat / COMPOSE).read_text("utf-8")
+        gone = next(one for one in text.splitlines() if one.startswith("    # "))
+        edit(chat / COMPOSE, gone + "\n", "")
+        edit(chat / COMPOSE, "restart: unless-stopped", "restart: always")
+        mine = (chat / COMPOSE).read_text("utf-8")
+        assert run(["update", str(chat), "--adopt"]) == 0
+        assert f"that the comment {gone.strip()!r} is gone" in capsys.readouterr().out
+        assert (chat / COMPOSE).read_text("utf-8") == mine
+
+    def test_patches_of_a_base_stay(self, chat: Path, capsys: Printed) -> None:
+        base = chat.parent / "base.yaml"
+        base.write_text(
+            "patches:\n  - {file: compose.yaml, op: add, path: /services/engine/labels, value: {a: b}}\n",
+            "utf-8",
+        )
+        edit(chat / "infra-gen.yaml", "patches: []", "extends: ../base.yaml")
+        assert run(["update", str(chat)]) == 0
+        edit(chat / "monitoring/prometheus.yml", "scrape_interval: 15s", "scrape_interval: 10s")
+        before = snapshot(chat)
+        assert run(["diff", str(chat), "--adopt"]) == 2
+        said = capsys.readouterr().out
+        assert "would be adopted into infra-gen.yaml: monitoring/prometheus.yml" in said
+        assert "base.yaml:1" in said
+        assert snapshot(chat) == before
+        assert run(["update", str(chat), "--adopt"]) == 0
+        said = capsys.readouterr().out
+        assert "wrote infra-gen.yaml\n" in said
+        assert "base.yaml:1" in said
+        assert "a: b" in (chat / COMPOSE).read_text("utf-8")
+        assert len(read_spec(chat / "infra-gen.yaml").patches) == 2
+        assert api.check(chat, full=True).drift == ()
+
     def test_nothing_to_adopt(self, chat: Path) -> None:
         before = snapshot(chat)
         assert run(["update", str(chat), "--adopt"]) == 0
@@ -166,12 +225,58 @@ class TestSpecEdit:
                 "patches:\n  - {file: y} # c\n\na: 1\n",
                 'patches:\n  - {file: y} # c\n  - {"file": "x"}\n\na: 1\n',
             ),
+            (
+                "patches:\n- {file: y}\n\n# why\n- file: z\n# end\n",
+                'patches:\n- {file: y}\n\n# why\n- file: z\n- {"file": "x"}\n# end\n',
+            ),
+            ("patches: [] # none\n", 'patches: # none\n  - {"file": "x"}\n'),
         ],
     )
     def test_they_go_to_the_end(self, tmp_path: Path, text: str, wanted: str) -> None:
         path = tmp_path / "infra-gen.yaml"
         path.write_text(text, "utf-8")
-        assert with_patches(path, [{"file": "x"}]) == wanted
+        assert with_patches(path, [{"file": "x"}]).text == wanted
+
+    def test_those_of_a_base_are_written_out_too(self, tmp_path: Path) -> None:
+        base, path = tmp_path / "base.yaml", tmp_path / "infra-gen.yaml"
+        base.write_text("a: 1\npatches:\n  - {file: y, op: remove}\n", "utf-8")
+        path.write_text("extends: base.yaml\n", "utf-8")
+        edit = with_patches(path, [{"file": "x"}])
+        assert edit.text == (
+            'extends: base.yaml\npatches:\n  - {"file": "y", "op": "remove"}\n  - {"file": "x"}\n'
+        )
+        assert edit.hides == f"{base}:2"
+
+    def test_a_form_that_cannot_be_added_to(self, tmp_path: Path) -> None:
+        path = tmp_path / "infra-gen.yaml"
+        path.write_text("a: 1\npatches: [{file: y}]\n", "utf-8")
+        with pytest.raises(SpecError, match="cannot be added in place") as error:
+            with_patches(path, [{"file": "x"}])
+        assert str(error.value.where).endswith("infra-gen.yaml:2")
+        assert '{"file": "x"}' in str(error.value.hint)
+
+
+class TestComments:
+    def test_only_what_is_one(self) -> None:
+        text = """# top
+a: "x # no" # yes
+b: |  # head
+  text # no
+
+  # no
+# after
+c: plain#no
+d: [1, # in flow
+  2]
+e: 'it''s
+  # no'
+"""
+        assert comments(text) == ("# top", "# yes", "# head", "# after", "# in flow")
+        assert comments(text.replace("\n", "\r\n")) == comments(text)
+
+    def test_what_is_no_yaml(self) -> None:
+        with pytest.raises(ValueError, match="found"):
+            comments("a: 'x")
 
 
 def test_what_the_spec_changed_is_not_taken_back_by_adopting_an_edit(chat: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra_gen.lifecycle.comments import comments
 from infra_gen.lifecycle.drift import disk_sha256
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock
@@ -51,21 +53,27 @@ def _edited(root: Path, rendered: Mapping[str, File], lock: Lock) -> Iterator[st
             yield path
 
 
-def _comments(text: str) -> set[str]:
-    return {line.strip() for line in text.splitlines() if line.strip().startswith("#")}
-
-
 def _patches(path: str, rendered: str, mine: str) -> list[Mapping[str, Any]]:
     """The edit as operations. PatchError where they would not say all of it."""
     operations = difference(path, rendered, mine)
-    lost = sorted(_comments(mine) - _comments(rendered))
-    if lost:
-        raise PatchError(f"a patch cannot say the comment {lost[0]!r}")
-    if not operations:
-        raise PatchError("the edit changes nothing that the document says")
     text = rendered
     for operation in operations:
         text = patched(path, text, operation)
+    if not path.endswith(".json"):
+        _refuse_other_comments(comments(text), comments(mine))
+    if not operations:
+        raise PatchError("the edit changes nothing that the document says")
     if not says_the_same(path, text, mine):
         raise PatchError("a patch cannot say the edit")
     return [{"file": path, **operation} for operation in operations]
+
+
+def _refuse_other_comments(patched_ones: Sequence[str], mine: Sequence[str]) -> None:
+    """PatchError where the patched document has other comments than the edited one."""
+    counts, wanted = Counter(patched_ones), Counter(mine)
+    for one in wanted - counts:
+        raise PatchError(f"a patch cannot say the comment {one!r}")
+    for one in counts - wanted:
+        raise PatchError(f"a patch cannot say that the comment {one!r} is gone")
+    if tuple(patched_ones) != tuple(mine):
+        raise PatchError("a patch cannot say that comments stand elsewhere")
