@@ -36,7 +36,7 @@ class TestSpecEdit:
                 "engine: {name: vllm, version: 0.33.0}  # why\n",
             ),
             (
-                "engine:\n  name: vllm\n  version: 0.20.0\n",
+                "engine:\n  name: vllm\n\n  version: 0.20.0\n",
                 "engine: {name: vllm, version: 0.33.0}\n",
             ),
             ("", "engine: {name: vllm, version: 0.33.0}\n"),
@@ -48,18 +48,18 @@ class TestSpecEdit:
         wanted = f"# top\n{after}{REST}# end\n"
         if not before:
             wanted = f"# top\n{REST}# end\n{after}"
-        assert with_engine_version(path, "vllm", "0.33.0") == wanted
+        assert with_engine_version(path, "vllm", "0.33.0").text == wanted
 
     def test_windows_line_ends_stay(self, tmp_path: Path) -> None:
         path = tmp_path / "infra-gen.yaml"
         path.write_bytes(f"engine: vllm\n{REST}".replace("\n", "\r\n").encode())
-        changed = with_engine_version(path, "vllm", "0.33.0")
+        changed = with_engine_version(path, "vllm", "0.33.0").text
         assert changed.count("\n") == changed.count("\r\n") == 3
 
     def test_a_build_number_stays_a_word(self, tmp_path: Path) -> None:
         path = tmp_path / "infra-gen.yaml"
         path.write_text(REST, "utf-8")
-        path.write_text(with_engine_version(path, "llama.cpp", "11669"), "utf-8")
+        path.write_text(with_engine_version(path, "llama.cpp", "11669").text, "utf-8")
         assert read_spec(path).engine_version == "11669"
 
     def test_a_form_that_cannot_be_changed_is_said_to_be(self, tmp_path: Path) -> None:
@@ -70,6 +70,22 @@ class TestSpecEdit:
             with_engine_version(path, "vllm", "0.33.0")
         assert "engine: {name: vllm, version: 0.33.0}" in str(error.value.hint)
         assert path.read_text("utf-8") == before
+
+    def test_a_comment_that_would_be_lost_is_a_form_that_cannot(self, tmp_path: Path) -> None:
+        path = tmp_path / "infra-gen.yaml"
+        path.write_text("engine:\n  name: vllm\n  version: 0.20.0 # OPS-7\n" + REST, "utf-8")
+        with pytest.raises(SpecError, match="cannot be changed in place"):
+            with_engine_version(path, "vllm", "0.33.0")
+
+    @pytest.mark.parametrize("own", ["", "engine: vllm\n"])
+    def test_what_a_base_says_is_named_where_it_is_covered(self, tmp_path: Path, own: str) -> None:
+        base, path = tmp_path / "base.yaml", tmp_path / "infra-gen.yaml"
+        base.write_text("load: {users: 2}\nengine: {name: vllm, version: 0.20.0}\n", "utf-8")
+        path.write_text(f"extends: base.yaml\n{own}{REST}", "utf-8")
+        edit = with_engine_version(path, "vllm", "0.33.0")
+        assert edit.hides == (None if own else f"{base}:2")
+        path.write_text(edit.text, "utf-8")
+        assert read_spec(path).engine_version == "0.33.0"
 
 
 class TestConsequences:
@@ -88,7 +104,7 @@ class TestConsequences:
     def test_defaults_matter_where_nothing_is_set(self) -> None:
         flag = "--gpu-memory-utilization"
         unset = consequences("vllm", "0.19.0", "0.33.0", uses())
-        assert flag in {row.name for row in unset}
+        assert flag in {row.name for row in unset if row.left_open}
         pinned = consequences("vllm", "0.19.0", "0.33.0", uses(flags={flag}))
         assert flag not in {row.name for row in pinned}
 
@@ -133,11 +149,48 @@ class TestUpdate:
         said = capsys.readouterr().out
         assert "engine_version: 0.19.0 -> 0.33.0" in said
         assert "docker.io/vllm/vllm-openai: v0.19.0 -> v0.33.0" in said
-        assert "What means something else in that version" in said
         assert "engine: {name: vllm, version: 0.33.0}" in (old / "infra-gen.yaml").read_text()
+        used, left = said.split("Left to the engine: defaults")
+        assert "--allowed-origins" in left.partition("engine_version:")[0]
+        assert "--allowed-origins" not in used
+        assert "wrote infra-gen.yaml\n" in said
         assert "v0.33.0" in (old / "image" / "Dockerfile").read_text()
         assert run(["check", str(old)]) == 0
         assert api.load(old)[1].resolved.engine_version == "0.33.0"
+
+    def test_diff_shows_it_and_writes_nothing(self, old: Path, capsys: Printed) -> None:
+        before = snapshot(old)
+        assert run(["diff", str(old), "--engine-version", "0.33.0"]) == 2
+        said = capsys.readouterr().out
+        assert "Left to the engine: defaults" in said
+        assert "+engine: {name: vllm, version: 0.33.0}" in said
+        assert "engine_version: 0.19.0 -> 0.33.0" in said
+        assert run(["diff", str(old), "--engine-version", "0.33.0", "--adopt"]) == 1
+        assert snapshot(old) == before
+
+    def test_a_version_beyond_the_tables_can_be_seen_first(
+        self, old: Path, capsys: Printed
+    ) -> None:
+        assert run(["diff", str(old), "--engine-version", "0.99.0"]) == 2
+        said = capsys.readouterr().out
+        assert "decide: vllm 0.99.0: no table holds it" in said
+        assert "docker.io/vllm/vllm-openai: v0.19.0 -> v0.99.0" in said
+
+    def test_a_base_that_is_covered_is_told(self, old: Path, capsys: Printed) -> None:
+        spec, base = old / "infra-gen.yaml", old.parent / "base.yaml"
+        text = spec.read_text("utf-8")
+        (line,) = [one for one in text.splitlines() if one.startswith(("engine:", "  version: 0"))][
+            :1
+        ]
+        start = text.index(line)
+        engine = text[start : text.index("\n\n", start) + 1]
+        base.write_text(engine, "utf-8")
+        spec.write_text(text.replace(engine, "extends: ../base.yaml\n"), "utf-8")
+        assert run(["update", str(old), "--engine-version", "0.33.0"]) == 0
+        said = capsys.readouterr().out
+        assert "wrote infra-gen.yaml\n" in said
+        assert "said by infra-gen.yaml itself, no longer by its base" in said
+        assert "base.yaml:1" in said
 
     def test_twice_is_once(self, old: Path) -> None:
         api.update(old, engine_version="0.33.0")

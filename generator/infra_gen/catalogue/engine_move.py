@@ -49,11 +49,15 @@ class Uses:
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """One thing that means something else. `decide`: a person has to, infra-gen cannot."""
+    """One thing that means something else. `decide`: a person has to, infra-gen cannot.
+
+    `left_open`: a default of what the deployment does not set.
+    """
 
     name: str
     what: str
     decide: bool = False
+    left_open: bool = False
 
 
 def flags_of(argv: Iterable[str]) -> frozenset[str]:
@@ -69,9 +73,12 @@ def consequences(engine: str, old: str, new: str, uses: Uses) -> tuple[Consequen
     found = changes(engine, old, new)
     rows = [row for section in found.sections for row in _of_section(section, found, uses)]
     if found.new != found.new_base:
-        what = f"no table holds it; what follows is true of {found.new_base}"
+        what = (
+            "no table holds it, and whether it was released is not known; what follows is true of "
+            f"{found.new_base}"
+        )
         rows.append(Consequence(f"{engine} {found.new}", what, decide=True))
-    return tuple(sorted(rows, key=lambda row: (not row.decide, row.name)))
+    return tuple(sorted(rows, key=lambda row: (not row.decide, row.left_open, row.name)))
 
 
 def _of_section(section: SectionChanges, found: Changes, uses: Uses) -> Iterator[Consequence]:
@@ -103,7 +110,7 @@ def _flags(section: SectionChanges, found: Changes, uses: Uses) -> Iterator[Cons
     for change in section.changed:
         used = change.name in uses.flags
         if change.key == _DEFAULT and not used and change.name not in untold:
-            yield Consequence(change.name, f"not set here; its default {_both(change, found)}")
+            yield Consequence(change.name, _both(change, found), left_open=True)
         elif used and change.key != _DEFAULT and change.key not in _QUIET:
             yield Consequence(change.name, f"set here; its {change.key} {_both(change, found)}")
 

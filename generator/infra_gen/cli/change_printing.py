@@ -10,6 +10,7 @@ import typer
 
 from infra_gen.cli.printing import COLOURS, heading
 from infra_gen.lifecycle.drift import EXPLANATIONS, difference
+from infra_gen.model.names import SPEC_FILE
 
 if TYPE_CHECKING:
     from infra_gen.api import Checked, Prepared, Updated
@@ -42,21 +43,30 @@ def drift(checked: Checked, *, show_diff: bool, strict: bool) -> None:
 
 
 def engine_move(found: Sequence[Consequence]) -> None:
-    """What another version of the engine means, what a person has to decide first."""
-    if not found:
-        return
-    heading("What means something else in that version")
-    for one in found:
-        label = typer.style("decide", fg="yellow") + ": " if one.decide else ""
-        typer.echo(f"  {label}{one.name}: {one.what}")
-    typer.echo("")
+    """What another version of the engine means: what this deployment uses, then what it leaves open.
+
+    What a person has to decide comes first.
+    """
+    for title, left in (
+        ("What means something else in that version", False),
+        ("Left to the engine: defaults that are others in that version", True),
+    ):
+        rows = [one for one in found if one.left_open is left]
+        if not rows:
+            continue
+        heading(title)
+        for one in rows:
+            label = typer.style("decide", fg="yellow") + ": " if one.decide else ""
+            typer.echo(f"  {label}{one.name}: {one.what}")
+    if found:
+        typer.echo("")
 
 
 def updated(done: Updated) -> None:
     """What an update changed."""
     for key, old, new in done.changes:
         typer.echo(f"{key}: {old} -> {new}")
-    _adopted(done)
+    _rewritten(done, "")
     for path in done.written:
         typer.echo(f"wrote {path}{' with your edit' if path in done.edited else ''}")
     for path in done.deleted:
@@ -76,11 +86,14 @@ def updated(done: Updated) -> None:
         typer.echo(f"{rest} what infra-gen.yaml says")
 
 
-def _adopted(done: Updated) -> None:
-    for path in done.adopted.files:
-        typer.echo(f"adopted into infra-gen.yaml: {path}")
-    for path, why in done.adopted.refused.items():
+def _rewritten(report: Updated, would: str) -> None:
+    """What the spec says itself from now on; `would` is "would be " in a preview."""
+    for path in report.adopted.files:
+        typer.echo(f"{would}adopted into {SPEC_FILE}: {path}")
+    for path, why in report.adopted.refused.items():
         typer.echo(f"not adopted: {path}: {why}")
+    if report.hides:
+        typer.echo(f"{would}said by {SPEC_FILE} itself, no longer by its base: {report.hides}")
 
 
 def _conflicts(done: Updated) -> None:
@@ -101,6 +114,7 @@ def preview(prepared: Prepared) -> None:
     report = prepared.report()
     for key, old, new in report.changes:
         typer.echo(f"{key}: {old} -> {new}")
+    _rewritten(report, "would be ")
     for path in report.written:
         shown = difference(prepared.root, path, prepared.changes.write[path])
         typer.echo(shown or f"{path}: would get its executable bit back as it was\n", nl=False)

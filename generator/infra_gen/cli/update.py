@@ -20,8 +20,9 @@ HELP = """Regenerate a deployment after its infra-gen.yaml changed.
   infra-gen update chat --abort
 
 When the spec changed, engine and model stay as long as they hold the new load; --replan chooses all
-anew. --engine-version writes that version into the spec and says which flags, defaults and metrics
-that this deployment depends on mean something else. Prints old -> new.
+anew. --engine-version writes that version into the spec and says what means something else there: what
+this deployment uses, and apart from it the defaults that it leaves to the engine. infra-gen diff with
+the same options shows all of it first. Prints old -> new.
 Edits of yours in its files are kept: merged with what changed, and recorded in the lock. Where both
 changed the same lines, both stay in the file between marks; resolve them, or take the whole update
 back with --abort. --adopt writes edits that JSON patches can say into infra-gen.yaml: from then on
