@@ -46,6 +46,29 @@ def test_mappings_are_merged_and_the_nearest_value_wins(child: Path) -> None:
     assert spec.engine_args == {"--max-model-len": 4096}
 
 
+def test_null_takes_out_what_a_base_says(child: Path) -> None:
+    with child.open("a") as stream:
+        stream.write('engine_args: {"--max-model-len": null, "--seed": null}\nserve: null\n')
+    spec = read_spec(child)
+    assert spec.engine_args == {}
+    assert spec.serve.exposure == "loopback"
+
+
+def test_null_of_the_lowest_is_a_value(child: Path) -> None:
+    base = child.parents[1] / "base.yaml"
+    base.write_text(BASE.replace("4096", "null"), "utf-8")
+    with pytest.raises(SpecError, match="max-model-len"):
+        read_spec(child)
+
+
+def test_what_must_be_said_cannot_be_taken_out(child: Path) -> None:
+    with child.open("a") as stream:
+        stream.write("hardware: null\n")
+    with pytest.raises(SpecError, match="hardware is missing") as error:
+        read_spec(child)
+    assert str(error.value.where).endswith("chat/infra-gen.yaml:5")
+
+
 def test_a_list_is_replaced_not_joined(child: Path) -> None:
     rule = "{rule: image-not-pinned, reason: an old story}"
     with (child.parents[1] / "base.yaml").open("a") as stream:

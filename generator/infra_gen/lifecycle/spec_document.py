@@ -73,20 +73,25 @@ def _check_base(following: Path, layers: Sequence[Layer], where: str) -> None:
 
 
 def merged(layers: Sequence[Layer]) -> dict[str, Any]:
-    """What the layers say together: mappings key by key, of anything else the nearest."""
-    found: dict[str, Any] = {}
-    for layer in reversed(layers):
+    """What the layers say together, nearest first.
+
+    As a JSON merge patch (RFC 7396) over its base: mappings key by key, null takes out what a base
+    says at that key, of anything else the nearest wins.
+    """
+    found = dict(layers[-1].plain)
+    for layer in reversed(layers[:-1]):
         found = _over(layer.plain, found)
     found.pop(EXTENDS, None)
     return found
 
 
-def _over(near: Mapping[str, Any], far: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(far)
+def _over(near: Mapping[str, Any], far: Any) -> dict[str, Any]:
+    result = dict(far) if isinstance(far, Mapping) else {}
     for key, value in near.items():
-        below = result.get(key)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        result[key] = _over(value, below) if both else value  # type: ignore[arg-type]
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _over(value, result.get(key)) if isinstance(value, Mapping) else value
     return result
 
 
