@@ -175,6 +175,25 @@ class TestAdopt:
         assert f"not adopted: compose.yaml: a patch cannot {why}" in capsys.readouterr().out
         assert (chat / COMPOSE).read_text("utf-8") == mine
 
+    @pytest.mark.parametrize("above", ["", "  # Shows the dashboards.\n"])
+    def test_an_entry_taken_out(self, chat: Path, above: str) -> None:
+        """ruamel keeps the comment above it and drops that of the next: a lie in the second case."""
+        text = (chat / COMPOSE).read_text("utf-8")
+        start, end = (
+            text.index("  # Shows the dashboards.\n"),
+            text.index("  # Measures the GPUs.\n"),
+        )
+        rest = text[start:end].removeprefix("  # Shows the dashboards.\n").rstrip("\n") + "\n"
+        edit(chat / COMPOSE, above + rest, "")
+        refused = api.carry_out(api.prepare(chat, adopt=True)).adopted.refused
+        assert (COMPOSE in refused) is bool(above)
+
+    def test_a_second_comment_of_the_same_words_is_one_too(self, chat: Path) -> None:
+        edit(chat / COMPOSE, "services:\n", "services:\n  # Shows the dashboards.\n")
+        edit(chat / COMPOSE, "restart: unless-stopped", "restart: always")
+        refused = api.carry_out(api.prepare(chat, adopt=True)).adopted.refused
+        assert "cannot say the comment '# Shows the dashboards.'" in refused[COMPOSE]
+
     def test_no_comment_comes_back(self, chat: Path, capsys: Printed) -> None:
         text = (chat / COMPOSE).read_text("utf-8")
         gone = next(one for one in text.splitlines() if one.startswith("    # "))

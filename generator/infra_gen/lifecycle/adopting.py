@@ -60,7 +60,7 @@ def _patches(path: str, rendered: str, mine: str) -> list[Mapping[str, Any]]:
     for operation in operations:
         text = patched(path, text, operation)
     if not path.endswith(".json"):
-        _refuse_other_comments(comments(text), comments(mine))
+        _refuse_other_comments(comments(rendered), comments(text), comments(mine))
     if not operations:
         raise PatchError("the edit changes nothing that the document says")
     if not says_the_same(path, text, mine):
@@ -68,12 +68,17 @@ def _patches(path: str, rendered: str, mine: str) -> list[Mapping[str, Any]]:
     return [{"file": path, **operation} for operation in operations]
 
 
-def _refuse_other_comments(patched_ones: Sequence[str], mine: Sequence[str]) -> None:
-    """PatchError where the patched document has other comments than the edited one."""
-    counts, wanted = Counter(patched_ones), Counter(mine)
-    for one in wanted - counts:
+def _refuse_other_comments(
+    rendered: Sequence[str], patched_ones: Sequence[str], mine: Sequence[str]
+) -> None:
+    """PatchError where the patched document lacks an added comment, or keeps a deleted one.
+
+    A patch that removes an entry takes along the rendered comment below it: no word of the user's.
+    """
+    lost, back = Counter(mine) - Counter(patched_ones), Counter(patched_ones) - Counter(mine)
+    for one in lost & (Counter(mine) - Counter(rendered)):
         raise PatchError(f"a patch cannot say the comment {one!r}")
-    for one in counts - wanted:
+    for one in back:
         raise PatchError(f"a patch cannot say that the comment {one!r} is gone")
-    if tuple(patched_ones) != tuple(mine):
+    if [one for one in patched_ones if one not in lost] != [one for one in mine if one not in lost]:
         raise PatchError("a patch cannot say that comments stand elsewhere")
