@@ -150,7 +150,7 @@ def _times(card: DevicePreset, model: ModelPreset, token_bytes: int) -> Times:
     return Times(card, model.architecture, found, DEVICES, size, token_bytes, _BATCHED)
 
 
-def _speed(step: _Steps, times: Times) -> int:
+def _speed(step: _Steps, times: Times) -> None:
     """Times of median requests, and the peak of the closed loop."""
     chat, rates_ = store.workload("chat"), times.rates
     low_in, low_out = chat.input_tokens.low, chat.output_tokens.low
@@ -200,7 +200,18 @@ def _speed(step: _Steps, times: Times) -> int:
     )  # fmt: skip
     step(f"TTFT({most})", f"{rates_.arrival_ms:g} + {first:.3f} x (1 + {rates_.burst:g} x {most - 1}) + "
          f"{busy:.3f}", times.first_token(most, low_in, low_out), "ms")  # fmt: skip
-    return most
+
+
+def _everybody(step: _Steps) -> float:
+    """Tokens in the cache when all people have a request running, 95 times of 100 no more."""
+    chat = store.workload("chat")
+    mean = chat.input_tokens.mean + chat.output_tokens.mean
+    variance = chat.input_tokens.variance + chat.output_tokens.variance
+    return step(
+        f"cache({USERS})",
+        f"{USERS} x {mean:.0f} + 1.645 x sqrt({USERS}) x {math.sqrt(variance):.0f}",
+        math.ceil(USERS * mean + 1.6448536 * math.sqrt(variance * USERS)), "tokens",
+    )  # fmt: skip
 
 
 def steps() -> dict[str, Step]:
@@ -210,9 +221,11 @@ def steps() -> dict[str, Step]:
     arch = model.architecture
     token = arch.layers * 2 * (arch.kv_heads // DEVICES) * arch.head_dim * 2
     speed, found = _Steps(), _Steps()
-    most = _speed(speed, _times(card, model, token))
-    # Graphs are captured at multiples of eight; so many requests at once are allowed.
-    _memory(found, card, model, math.ceil(most / 8) * 8)
+    _speed(speed, _times(card, model, token))
+    # A place for each of the people, in multiples of eight: the cache holds all their requests.
+    _memory(found, card, model, math.ceil(USERS / 8) * 8)
+    if _everybody(found) > found["T"].value:
+        raise ValueError("the cache holds fewer requests than there are people")
     return {**found, **speed}
 
 

@@ -241,6 +241,8 @@ class TestWorkedExample:
         assert steps["n"] == pytest.approx(plan.memory.max_concurrency_at_context)
         assert steps["B"] == pytest.approx(steps["n"] * steps["C"] / 16)
         assert steps["T"] == pytest.approx(plan.memory.kv_cache_tokens, abs=1)
+        assert plan.limits.max_num_seqs == docs_example.USERS
+        assert steps[f"cache({docs_example.USERS})"] <= steps["T"]
 
     def test_speed(self, plan: Plan, steps: dict[str, float]) -> None:
         one = self.point(plan, 1)

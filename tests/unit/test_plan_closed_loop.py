@@ -114,7 +114,7 @@ def test_a_plan_counts_what_its_own_speed_makes_of_the_load(
         return known[each]
 
     think = CHAT.think_s.value or 0.0
-    at_peak = Simulation(users, think, residence).percentile(0.95, 6000)
+    at_peak = Simulation(users, think, residence).percentile(0.95, 20000)
     assert agree(at_peak, plan.performance.peak_concurrency)
 
 

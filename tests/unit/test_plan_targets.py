@@ -100,6 +100,60 @@ class TestWhatIsTried:
         assert carried[-1] == 0
 
 
+class TestPlacesForMoreThanAreExpected:
+    """Measured: with places for the planned peak alone, twice the users waited beside an idle card."""
+
+    def test_as_many_as_the_targets_carry(self) -> None:
+        few, many = (
+            plan(
+                hardware="h100", model="llama-3.1-8b", users=users, engine="vllm",
+                quantization="bf16", ttft_ms=1000.0, tpot_ms=50.0,
+            )
+            for users in (300, 600)
+        )  # fmt: skip
+        assert few.limits.max_num_seqs > 3 * few.performance.peak_concurrency
+        most = few.performance.points[-1]
+        assert most.concurrency == few.limits.max_num_seqs
+        assert 40 < (most.tpot_ms or 0) <= 50
+        # The same card carries the same people, whoever were counted on.
+        pair = few.performance.users_supported or 0, many.performance.users_supported or 0
+        assert abs(pair[0] - pair[1]) <= 0.02 * pair[1]
+
+    def test_as_many_as_the_cache_carries_where_there_is_no_target(self) -> None:
+        found = plan(hardware="2x4090", model="qwen3-32b", users=60, quantization="awq-int4")
+        facts, _ = gather(spec_from(Asked(hardware="2x4090", users=60)), Path(), None)
+        need = load.cache_tokens_needed(
+            facts.workload, found.limits.max_num_seqs, found.limits.context
+        )
+        assert need <= found.memory.kv_cache_tokens
+        more = load.cache_tokens_needed(
+            facts.workload, found.limits.max_num_seqs + 16, found.limits.context
+        )
+        assert more > found.memory.kv_cache_tokens
+
+    @pytest.mark.parametrize("users", [1, 5, 8, 9, 50])
+    def test_never_more_than_people(self, users: int) -> None:
+        found = plan(hardware="h100", model="llama-3.1-8b", users=users, engine="vllm")
+        assert found.limits.max_num_seqs <= max(8, -(-users // 8) * 8)
+
+    def test_the_users_own_number_stays(self) -> None:
+        found = plan(
+            hardware="h100", model="llama-3.1-8b", users=300, engine="vllm",
+            set_args=("max-num-seqs=48",),
+        )  # fmt: skip
+        assert found.limits.max_num_seqs == 48
+
+    @pytest.mark.parametrize("engine", ["tgi", "llama.cpp"])
+    def test_not_where_a_place_is_paid_for(self, engine: str) -> None:
+        found = plan(hardware="h100", model="llama-3.1-8b", users=100, engine=engine)
+        assert found.limits.max_num_seqs < found.performance.peak_concurrency + 8
+
+    def test_a_peak_that_ends_on_a_multiple_of_eight_costs_no_quantization(self) -> None:
+        """300 users peak at 40: with 40 places one of them waits, which is no reason for FP8."""
+        found = plan(hardware="h100", model="llama-3.1-8b", users=300, engine="vllm")
+        assert found.weights.quantization == "bf16"
+
+
 class TestWhatIsSaid:
     def test_hardware_that_cannot_names_what_would(self) -> None:
         found = plan(hardware="h100", model="llama-3.3-70b", users=100, tpot_ms=25.0)

@@ -206,7 +206,28 @@ def complete(found: Evaluated, facts: Facts) -> Evaluated:
         mem = _memory(candidate, facts, limits, own)
     else:
         limits, mem = _affordable(candidate, facts, limits, own)
-    return _within(candidate, facts, spec, limits, mem)
+    return _with_room(_within(candidate, facts, spec, limits, mem), found, facts, own)
+
+
+def _with_room(planned: Evaluated, found: Evaluated, facts: Facts, own: Settings) -> Evaluated:
+    """The same with places for all requests that the device carries within the targets.
+
+    More people than planned then wait for nothing that the device has. Never more places than
+    people; `planned` where the memory that places take would cost what the load needs.
+    """
+    candidate, spec, loaded = found.candidate, found.spec, found.loaded
+    if loaded is None or own.fixed_requests or not SIZINGS[candidate.engine].gives_room:
+        return planned
+    carried = min(found.capacity, loaded.most_running(found.capacity)) // loaded.data
+    places = min(found.limits.max_num_seqs, carried // _FEWEST * _FEWEST)
+    if places <= planned.limits.max_num_seqs:
+        return planned
+    wider = replace(planned.limits, max_num_seqs=places)
+    limits, mem = _affordable(candidate, facts, wider, own)
+    if limits.max_num_seqs <= planned.limits.max_num_seqs:
+        return planned
+    roomy = _within(candidate, facts, spec, limits, mem)
+    return roomy if roomy.fits and roomy.carries >= planned.carries else planned
 
 
 def pinned(candidate: Candidate, facts: Facts, spec: Spec, pins: Resolved) -> Evaluated:

@@ -136,7 +136,10 @@ def _concurrency(plan: Plan, facts: Facts, spec: Spec) -> Decision:
     if plan.users > 1 and peak == 1:
         why += "; two, because two people may always overlap once"
     if plan.engine == "vllm":
-        why += ", rounded up to a multiple of eight; never above vLLM's own default for the device"
+        why += (
+            "; places for as many as cache and targets carry, if more come, but no more than users "
+            "or vLLM's own default for the device, in multiples of eight"
+        )
     if plan.limits.max_num_seqs * plan.parallelism.data < peak:
         why += f"; {_bound(plan, spec)}, so further requests wait"
     return Decision("concurrency", str(plan.limits.max_num_seqs), why, "plan/load.py")

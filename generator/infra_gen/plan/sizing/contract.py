@@ -90,12 +90,15 @@ class Sizing(Protocol):
     `calibrated_as` is the engine whose speed and memory constants hold. `reserves_slots`: the cache
     of every slot is taken at start, so as many are planned as memory holds; otherwise requests share
     what is there. `borrows_speed`: those constants are of another program, as none of its own are.
+    `gives_room`: places for requests that do not come cost little, so as many are planned as the
+    device carries, not only as many as are expected.
     """
 
     name: str
     calibrated_as: str
     reserves_slots: bool
     borrows_speed: bool
+    gives_room: bool
 
     def settings(self, engine_args: Mapping[str, str | int | float | bool]) -> Settings:
         """What the user's own flags set; nothing from values that the engine would not read."""

@@ -17,6 +17,7 @@ name = "llama.cpp"
 calibrated_as = "llama.cpp"
 reserves_slots = True
 borrows_speed = False
+gives_room = False
 settings = llamacpp_settings.settings
 
 _MAX_SLOTS = 64

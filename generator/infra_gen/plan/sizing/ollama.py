@@ -15,6 +15,7 @@ name = "ollama"
 calibrated_as = "llama.cpp"
 reserves_slots = True
 borrows_speed = False
+gives_room = False
 settings = ollama_settings.settings
 
 problem = llamacpp.problem

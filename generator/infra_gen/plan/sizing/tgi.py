@@ -20,6 +20,7 @@ name = "tgi"
 calibrated_as = "vllm"
 reserves_slots = False
 borrows_speed = True
+gives_room = False
 settings = tgi_settings.settings
 
 LOCAL_MODEL = "/models"  # where a folder of the host is mounted

@@ -21,6 +21,7 @@ name = "vllm"
 calibrated_as = "vllm"
 reserves_slots = False
 borrows_speed = False
+gives_room = True
 settings = vllm_memory_settings.settings
 
 _GRAPH_STEP = 8  # graphs are captured at multiples of eight
@@ -53,10 +54,10 @@ def splits(
 
 
 def limits(ask: Ask) -> Limits:
-    """As many requests at once as are expected, at most its own default for the device and version.
+    """As many requests at once as are asked for, at most its own default for the device and version.
 
-    More wait in its queue: what runs beside them would only slow them down, and memory that is set
-    aside for requests that never come is cache that is missed.
+    More wait in its queue. A place costs buffers and graphs whether it is used or not, so a plan asks
+    for no more than there are people or the device carries.
     """
     constants = vllm_memory.constants_of(ask.calibration)
     default = batch_default(constants, ask.info.version, ask.machine)
