@@ -18,8 +18,9 @@ _BESIDE = """copier and cruft on projects from a template each, which renders th
 deployments. They look at one project in one process; infra-gen at all in one, or one by one like them."""
 _COLUMNS = """`wall` is the clock's time and `CPU` that of the processors, user and system, of all processes
 of the command: where other work shares the machine, it is the one to compare. `MiB` is the sum of the
-largest resident size of each process, so pages that two share count twice."""
-_CASES = """The same trouble in {count} of these projects each time, and the exit code of each tool; 0 is
+largest resident size of each process, so pages that two share count twice; of commands for one project
+it is the largest."""
+_CASES = """The same trouble in each of the {count} projects, and the exit code of each tool; 0 is
 "nothing to see". Where not all projects were alike, their number stands behind the code. `cruft diff`
 runs with `--exit-code`, `copier check-update` with `--quiet`: without them they end with 0 whatever they
 see. For infra-gen a newer template is a newer infra-gen that writes a line differently: that is a
@@ -65,7 +66,7 @@ def _said(result: Mapping[str, Any]) -> str:
 
 def _leftovers(result: Mapping[str, Any]) -> str:
     rows = [
-        [case["command"], _left(case["codes"], result["troubled"])]
+        [case["command"], _left(case["codes"], result["projects"])]
         for case in result["cases"]
         if case["what"] == "what that left"
     ]
@@ -85,14 +86,15 @@ def fleet_page() -> str:
     return page(
         "Checking many deployments",
         f"One run on {result['date']}, on two cores of a virtual machine that other work shared; Python "
-        f"{result['python']}; {versions}. Medians.",
+        f"{result['python']}; {versions}. A whole fleet: the median of {result['runs']} "
+        "runs; `--full` and the projects: once.",
         _COLUMNS,
         "## A fleet\n\n" + _FLEET,
         table(["Command", "Deployments", "wall s", "CPU s", "MiB"], fleet),
         f"## {result['projects']} projects, beside peers\n\n{_BESIDE}\nA project has {mine['files']} files "
         f"with {mine['bytes']} bytes.",
         table(["Command", "wall s", "CPU s", "MiB"], beside),
-        "## What each one sees\n\n" + _CASES.format(count=result["troubled"]),
+        "## What each one sees\n\n" + _CASES.format(count=result["projects"]),
         _said(result),
         _leftovers(result),
         "## Make it again\n\n" + _AGAIN,

@@ -4,7 +4,7 @@
 
 On two cores, all in one run; medians. Peers check one project in one process, so they are given
 twenty; infra-gen is timed on twenty like them too, in one process and in one for each. Then the same
-trouble is made in some of them, and every tool's exit codes are told. The first run installs the
+trouble is made in each of them, and every tool's exit codes are told. The first run installs the
 peers into an environment of its own in the cache folder. Linux only: it reads /proc.
 """
 
@@ -36,7 +36,6 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--sizes", nargs="*", type=int, default=[1000, 10000], metavar="N")
     parser.add_argument("--projects", type=int, default=20, metavar="N", help="beside peers")
-    parser.add_argument("--troubled", type=int, default=5, metavar="N", help="of these, in a case")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of a whole fleet")
     parser.add_argument("--no-full", action="store_true", help="do not render all of the smallest")
     parser.add_argument("--write", action="store_true", help="store the result for the docs")
@@ -115,11 +114,11 @@ def _document(asked: argparse.Namespace, top: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": peers.VERSIONS,
         "projects": asked.projects,
-        "troubled": asked.troubled,
+        "runs": asked.runs,
         "project": _sizes(projects),
         "beside": list(_beside_peers(projects, tools)),
         "fleet": list(_fleet(asked, top / "fleet", tools)),
-        "cases": list(cases.run_cases(projects, tools, templates, top / "cases", asked.troubled)),
+        "cases": list(cases.run_cases(projects, tools, templates, top / "cases")),
     }
 
 
@@ -143,10 +142,10 @@ def main() -> int:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:_CORES])
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         document = _document(asked, Path(name).resolve())
-    if asked.write:
-        RESULT_FILE.parent.mkdir(parents=True, exist_ok=True)
-        RESULT_FILE.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    _print(document)
+        _print(document)
+        if asked.write:
+            RESULT_FILE.parent.mkdir(parents=True, exist_ok=True)
+            RESULT_FILE.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     return 0
 
 

@@ -121,13 +121,13 @@ def _records(what: str, found: Iterator[tuple[str, list[int]]]) -> Iterator[dict
 
 
 def _spoiled(
-    projects: Mapping[str, Path], top: Path, spoil: Callable[[Path, str], None], count: int
+    projects: Mapping[str, Path], top: Path, spoil: Callable[[Path, str], None]
 ) -> dict[str, Path]:
-    """Copies of the first `count` projects below `top`, the same trouble in each, committed."""
+    """Copies of all projects below `top`, the same trouble in each, committed."""
     copies = {}
     for tool, folder in projects.items():
         copies[tool] = top / tool
-        for original in sorted(folder.iterdir())[:count]:
+        for original in sorted(folder.iterdir()):
             project = Path(shutil.copytree(original, copies[tool] / original.name))
             spoil(project, tool)
             if spoil is not nothing:
@@ -136,22 +136,22 @@ def _spoiled(
 
 
 def run_cases(
-    projects: Mapping[str, Path], tools: Tools, templates: Templates, top: Path, count: int
+    projects: Mapping[str, Path], tools: Tools, templates: Templates, top: Path
 ) -> Iterator[dict[str, Any]]:
-    """Every case in `count` projects each; `projects` is tool -> folder with all of its own."""
+    """Every case in all projects; `projects` is tool -> folder with its own, which stay as they are."""
     same_release = {
         "clean": nothing,
         "a file edited by hand": edit_file,
         "an answer changed, not regenerated": edit_answers,
     }
     for number, (what, spoil) in enumerate(same_release.items()):
-        copies = _spoiled(projects, top / str(number), spoil, count)
+        copies = _spoiled(projects, top / str(number), spoil)
         yield from _records(what, _codes(copies, tools.checks, tools.environment()))
     templates.move_on()
     newer = tools.environment(newer=True)
-    copies = _spoiled(projects, top / "newer", nothing, count)
+    copies = _spoiled(projects, top / "newer", nothing)
     yield from _records("a newer template", _codes(copies, tools.checks, newer))
-    copies = _spoiled(projects, top / "conflict", edit_the_line, count)
+    copies = _spoiled(projects, top / "conflict", edit_the_line)
     what = "the update to it contradicts an edit"
     yield from _records(what, _codes(copies, tools.updates, newer))
     for tool, folder in copies.items():
