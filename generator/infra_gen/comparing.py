@@ -10,6 +10,7 @@ from infra_gen.building import Built, judge
 from infra_gen.checking import Checked
 from infra_gen.knowledge.digest import knowledge_sha256
 from infra_gen.lifecycle import drift, spec_file
+from infra_gen.lifecycle.loading import load
 from infra_gen.lifecycle.untouched import GENERATOR
 from infra_gen.model.filetree import File
 from infra_gen.model.finding import Finding
@@ -17,7 +18,6 @@ from infra_gen.model.lock import Lock
 from infra_gen.model.names import SPEC_FILE
 from infra_gen.model.spec import Spec
 from infra_gen.rebuilding import build_at
-from infra_gen.updating import load
 
 
 def _disk_files(root: Path, tree: Mapping[str, File]) -> dict[str, str]:

@@ -80,7 +80,6 @@ class TestUntouched:
 
     def test_an_open_conflict_is_not_skipped(self, chat: Path) -> None:
         edit(chat / "README.md", "\n", "\n<<<<<<< yours\n")
-        api.update(chat)
         assert [one.kind for one in api.check(chat).drift] == ["conflict"]
 
     def test_the_profile_that_the_spec_names_is_an_input(self, tmp_path: Path) -> None:

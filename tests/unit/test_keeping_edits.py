@@ -12,6 +12,7 @@ from tests.unit.kill_driver import snapshot
 from infra_gen import api
 from infra_gen.cli.main import run
 from infra_gen.errors import ConflictError, EditedError, FindingsError, SpecError, UsageError
+from infra_gen.lifecycle.merging import conflict_lines
 
 Printed = pytest.CaptureFixture[str]
 README, COMPOSE = "README.md", "compose.yaml"
@@ -142,7 +143,7 @@ class TestConflicts:
         api.update(chat)
         assert kinds(chat) == {COMPOSE: "conflict"}
         assert run(["check", str(chat)]) == 2
-        assert f"{COMPOSE}:{line}: an update left a conflict" in capsys.readouterr().out
+        assert f"{COMPOSE}:{line}: a merge conflict is not" in capsys.readouterr().out
         with pytest.raises(ConflictError, match=rf"{COMPOSE}:{line}"):
             api.update(chat)
 
@@ -202,6 +203,55 @@ class TestConflicts:
         assert kinds(chat) == {}
         assert " # mine" not in (chat / COMPOSE).read_text("utf-8")
         assert not (chat / ".infra-gen" / "undo").exists()
+
+
+GIT = "<<<<<<< HEAD\nmine\n||||||| 1a2b3c4\nbefore\n=======\ntheirs\n>>>>>>> other\n"
+
+
+class TestMarksOfAnyMerge:
+    @pytest.mark.parametrize(
+        "marks",
+        [GIT, "||||||| before\nhalf\n=======\n", ">>>>>>> infra-gen\n", "<<<<<<<\n"],
+        ids=["git", "half", "end", "bare"],
+    )
+    @pytest.mark.parametrize("path", ["bin/preflight", README])
+    def test_are_a_conflict_in_every_managed_file(
+        self, chat: Path, marks: str, path: str, capsys: Printed
+    ) -> None:
+        edit(chat / path, "\n", f"\n{marks}")
+        assert run(["check", str(chat)]) == 2
+        assert f"{path}:2: a merge conflict is not resolved" in capsys.readouterr().out
+        before = snapshot(chat)
+        assert run(["update", str(chat)]) == 2
+        said = capsys.readouterr().err
+        assert f"{path}:2" in said
+        assert "--abort" not in said  # no update is under way
+        assert snapshot(chat) == before
+        more_users(chat)
+        assert kinds(chat) == {"infra-gen.yaml": "spec", path: "conflict"}
+
+    def test_what_is_rendered_with_marks_is_none(self) -> None:
+        assert conflict_lines(f"x\n{GIT}", GIT) == ()
+        assert conflict_lines(f"{GIT}>>>>>>> another\n", GIT) == (8,)
+        assert conflict_lines("<<<<<<<<< a heading\n=======\n>>>>>>>x\n") == ()
+
+    def test_none_is_ejected_meanwhile(self, chat: Path, capsys: Printed) -> None:
+        contradict(chat)
+        api.update(chat)
+        before = snapshot(chat)
+        for path in (COMPOSE, README):
+            with pytest.raises(ConflictError, match=COMPOSE):
+                api.eject(chat, path)
+        resolved = (chat / COMPOSE).read_text("utf-8").splitlines(keepends=True)
+        marks = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+        (chat / COMPOSE).write_text(
+            "".join(x for x in resolved if not x.startswith(marks)), "utf-8"
+        )
+        assert run(["eject", README, str(chat)]) == 1
+        assert "update --abort" in capsys.readouterr().err
+        api.abort(chat)
+        assert run(["eject", README, str(chat)]) == 0
+        assert snapshot(chat) != before
 
 
 class TestWhatLinesCannotSay:

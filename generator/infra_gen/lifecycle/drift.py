@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from infra_gen.lifecycle.journal import BASE_DIR
 from infra_gen.lifecycle.merging import conflict_lines
+from infra_gen.lifecycle.regular import bytes_of
 from infra_gen.model.filetree import File
 
 if TYPE_CHECKING:  # comparing hashes needs no record
@@ -27,7 +29,7 @@ EXPLANATIONS: dict[Kind, str] = {
     "spec": "changed, but the deployment was not regenerated from it",
     "orphan": "no longer part of the deployment",
     "lock": "the lock says other than the file: it was edited and nothing regenerated",
-    "conflict": "an update left a conflict that is not resolved",
+    "conflict": "a merge conflict is not resolved",
 }
 
 
@@ -39,6 +41,10 @@ class Drift:
     kind: Kind
     diff: str = ""
     line: int | None = None
+
+
+def _text(place: Path) -> str:
+    return place.read_bytes().decode("utf-8", errors="replace")
 
 
 def _diff(path: str, on_disk: str, rendered: str, origin: str = "from infra-gen.yaml") -> str:
@@ -56,7 +62,7 @@ def difference(root: Path, path: str, file: File) -> str:
     place = root / path
     text = ""
     if place.is_file():
-        text = place.read_bytes().decode("utf-8", errors="replace")
+        text = _text(place)
     return _diff(path, text, file.text, "after an update")
 
 
@@ -65,6 +71,14 @@ def disk_sha256(path: Path) -> str | None:
     if path.is_symlink() or not path.is_file():
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pristine(root: Path, path: str, locked: LockedFile) -> str | None:
+    """The file as infra-gen wrote it last; None where the copy of that is gone or another."""
+    data = bytes_of(root / BASE_DIR / path)
+    if data is None or hashlib.sha256(data).hexdigest() != locked.sha256:
+        return None
+    return data.decode("utf-8")
 
 
 def is_executable(path: Path) -> bool:
@@ -101,7 +115,13 @@ def find_edits(root: Path, lock: Lock) -> list[Drift]:
         place = root / path
         if locked.file_class != "managed" or not os.path.lexists(place):
             continue
-        if disk_sha256(place) not in (locked.sha256, locked.edited):
+        have = disk_sha256(place)
+        if have == locked.sha256:
+            continue
+        lines = conflict_lines(_text(place), pristine(root, path, locked) or "") if have else ()
+        if lines:
+            found.append(Drift(path, "conflict", line=lines[0]))
+        elif have != locked.edited:
             found.append(Drift(path, "edited"))
     return found
 
@@ -125,9 +145,9 @@ def _compare(
 def _differing(
     place: Path, path: str, file: File, locked: LockedFile | None, *, moved: bool
 ) -> list[Drift]:
-    text = place.read_bytes().decode("utf-8", errors="replace")
+    text = _text(place)
     kept = locked is not None and is_kept(place, locked)
-    lines = conflict_lines(text) if kept else ()
+    lines = conflict_lines(text, file.text)
     if lines:
         return [Drift(path, "conflict", line=lines[0])]
     if kept and locked and locked.sha256 == file.sha256:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra_gen.errors import SpecError
-from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
+from infra_gen.lifecycle.drift import pristine
+from infra_gen.lifecycle.journal import BASE_DIR, fingerprint
 from infra_gen.lifecycle.merging import conflict_lines, merge
+from infra_gen.lifecycle.regular import hash_of
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock, LockedFile
 
-BASE_DIR = f"{STATE_DIR}/base"
 _BOM = "\ufeff"
 
 
@@ -67,13 +68,13 @@ def _read(place: Path) -> _Text | None:
 
 def base_text(root: Path, path: str, locked: LockedFile) -> str:
     """The file as infra-gen wrote it. SpecError where the copy is gone or is not that."""
+    text = pristine(root, path, locked)
+    if text is not None:
+        return text
     copy = root / BASE_DIR / path
-    found = fingerprint(copy)
-    if found == locked.sha256:
-        return copy.read_bytes().decode("utf-8")
     raise SpecError(
         "the copy of what infra-gen wrote is missing"
-        if found is None
+        if fingerprint(copy) is None
         else "the copy of what infra-gen wrote is not what the lock says",
         where=str(copy),
         hint=f"an edit of {path} cannot be told from the render without it: restore it from version "
@@ -83,14 +84,14 @@ def base_text(root: Path, path: str, locked: LockedFile) -> str:
 
 
 def open_conflicts(root: Path, lock: Lock) -> dict[str, tuple[int, ...]]:
-    """Files whose conflicts of an earlier update nobody has resolved, with their lines."""
+    """Managed files with conflicts that nobody has resolved, an update's or git's, and their lines."""
     found = {}
     for path, locked in sorted(lock.files.items()):
         place = root / path
-        if locked.edited is None or not place.is_file() or place.is_symlink():
+        if locked.file_class != "managed" or hash_of(place) in (None, locked.sha256):
             continue
-        opened = _read(place)
-        lines = conflict_lines(opened.text) if opened else ()
+        opened = None if place.is_symlink() else _read(place)
+        lines = conflict_lines(opened.text, pristine(root, path, locked) or "") if opened else ()
         if lines:
             found[path] = lines
     return found

@@ -20,6 +20,7 @@ from infra_gen.model.filetree import safe_path
 from infra_gen.model.spec import DEPLOYMENTS
 
 STATE_DIR = ".infra-gen"
+BASE_DIR = f"{STATE_DIR}/base"
 PENDING = "pending"
 JOURNAL = "journal.json"
 _STAGED = re.compile(r"\d{5}")

@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from infra_gen import __version__
 from infra_gen.errors import SpecError
-from infra_gen.lifecycle.edits import BASE_DIR
-from infra_gen.lifecycle.journal import STATE_DIR
+from infra_gen.lifecycle.journal import BASE_DIR, STATE_DIR
 from infra_gen.lifecycle.seal import KeyTwiceError, keys_once, sealed_text
 from infra_gen.lifecycle.spec_document import line, parsed, read_text, refuse_conflict_marks
 from infra_gen.lifecycle.spec_file import spec_sha256
