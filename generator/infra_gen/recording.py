@@ -40,14 +40,17 @@ def with_state(
     inputs: Mapping[str, str],
     found: Reconciled | None = None,
     before: Lock | None = None,
+    judged: Mapping[str, str] | None = None,
 ) -> FileTree:
     """The deployment's files with lock, schema and pristine copies.
 
     `inputs` are hashes of the spec and what it names. `found` holds the files with their edits,
-    `before` the lock that says which are ejected.
+    `before` the lock that says which are ejected, `judged` hashes of those among them that the
+    findings are about; the findings on others are about the render.
     """
+    seen = {path: file.sha256 for path, file in built.tree.items()} | dict(judged or {})
     ejected = {
-        path: locked
+        path: locked.model_copy(update={"sha256": seen.get(path, locked.sha256)})
         for path, locked in (before.files if before else {}).items()
         if locked.file_class == "ejected"
     }
@@ -71,7 +74,7 @@ def with_state(
             "# Left by a killed command or an open conflict for the next command.\n"
             "/pending/\n/journal.json\n/undo/\n"
         ),
-        _ATTRIBUTES_FILE: File("base/** linguist-generated\n"),
+        _ATTRIBUTES_FILE: File("base/** -text linguist-generated\n"),
         **model,
         **{packing.copy_path(p.locked.name): File(p.copy) for p in built.packs},
     }

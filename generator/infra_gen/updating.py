@@ -17,6 +17,7 @@ from infra_gen.lifecycle.inputs import input_hashes
 from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
 from infra_gen.lifecycle.loading import load
 from infra_gen.lifecycle.spec_edit import with_engine_version, with_patches
+from infra_gen.lifecycle.untouched import newer_than_this
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock, Resolved
 from infra_gen.model.names import SPEC_FILE
@@ -30,7 +31,9 @@ class Updated:
 
     Paths written and deleted, and old -> new of what was planned anew. `edited` keep an edit;
     `conflicts` have lines where edit and render contradict each other. `unpinned` are images that
-    the lock had by digest and that are another tag now.
+    the lock had by digest and that are another tag now. `records` are infra-gen's own files among
+    what changed, `line_ends` the edits that are CRLF and nothing else, `newer` the infra-gen that
+    wrote the lock where this one is older.
     """
 
     root: Path
@@ -43,6 +46,9 @@ class Updated:
     conflicts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     adopted: Adopted = field(default_factory=Adopted)
     unpinned: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+    line_ends: tuple[str, ...] = ()
+    newer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ class Prepared:
 
     def report(self) -> Updated:
         """What carrying it out does."""
-        deployment = self.built.tree
+        deployment, generator = self.built.tree, self.lock.generator
+        changed = {*self.changes.write, *self.changes.delete}
         return Updated(
             root=self.root,
             written=tuple(sorted(p for p in self.changes.write if p in deployment)),
@@ -73,6 +80,9 @@ class Prepared:
             conflicts=self.found.conflicts,
             adopted=self.adopted,
             unpinned=_unpinned(self.lock, self.built),
+            records=tuple(sorted(changed - {*deployment, *self.lock.files})),
+            line_ends=self.found.line_ends,
+            newer=generator if newer_than_this(generator) else None,
         )
 
 
@@ -140,17 +150,32 @@ def prepare(
     dropped = built.tree if discard_edits else adopted.files
     found = edits.reconcile(root, built.tree, lock, dropped)
     _refuse(root, found)
-    if found.edited and not found.conflicts:
-        texts = {path: file.text for path, file in found.files.items()}
-        built = replace(built, findings=judge(built, texts))
+    built, judged = _judged(built, found)
     if built.errors:
         raise FindingsError(built.findings)
     inputs = input_hashes(root, spec, bases)
     rewritten = {} if text is None else {SPEC_FILE: File(text)}
     inputs |= {path: file.sha256 for path, file in rewritten.items()}
-    tree = with_state(built, inputs, found, lock).merged(rewritten)
+    tree = with_state(built, inputs, found, lock, judged).merged(rewritten)
     changes = find_changes(root, tree, lock)
     return Prepared(root, built, lock, found, changes, adopted)
+
+
+def _judged(built: Built, found: Reconciled) -> tuple[Built, Mapping[str, str]]:
+    """Findings on the files as they will lie there, and hashes of the ejected ones among them.
+
+    An ejected file that breaks a rule stops no update, for it is not infra-gen's: then the findings
+    are those without it, no hash is given, and every check judges it anew.
+    """
+    if found.conflicts:
+        return built, {}
+    texts = {path: file.text for path, file in found.files.items()}
+    yours = {path: file.data.decode("utf-8", "replace") for path, file in found.ejected.items()}
+    if any(texts[path] != text for path, text in yours.items()):
+        with_yours = replace(built, findings=judge(built, texts | yours))
+        if not with_yours.errors:
+            return with_yours, {path: file.sha256 for path, file in found.ejected.items()}
+    return replace(built, findings=judge(built, texts)) if found.edited else built, {}
 
 
 def _refuse(root: Path, found: Reconciled) -> None:

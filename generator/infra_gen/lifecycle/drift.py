@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Literal
 
 from infra_gen.lifecycle.journal import BASE_DIR
 from infra_gen.lifecycle.merging import conflict_lines
-from infra_gen.lifecycle.regular import bytes_of
+from infra_gen.lifecycle.regular import bytes_of, hash_of
 from infra_gen.model.filetree import File
 
 if TYPE_CHECKING:  # comparing hashes needs no record
     from infra_gen.model.lock import Lock, LockedFile
 
-Kind = Literal["edited", "missing", "stale", "mode", "spec", "orphan", "conflict", "lock"]
+Kind = Literal[
+    "edited", "missing", "stale", "mode", "spec", "orphan", "conflict", "lock", "gone", "base",
+    "newer", "line-ends",
+]  # fmt: skip
 
 EXPLANATIONS: dict[Kind, str] = {
     "edited": "edited by hand",
@@ -30,7 +33,15 @@ EXPLANATIONS: dict[Kind, str] = {
     "orphan": "no longer part of the deployment",
     "lock": "the lock says other than the file: it was edited and nothing regenerated",
     "conflict": "a merge conflict is not resolved",
+    "gone": "ejected, and missing",
+    "base": "missing, or not the copy of what infra-gen wrote last",
+    "newer": "a newer infra-gen wrote it",
+    "line-ends": "only its line ends changed, to CRLF",
 }
+LINE_ENDS = (
+    "git's core.autocrlf changes line ends: with `* text=auto eol=lf` in .gitattributes it does not; "
+    "check the files out again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,19 @@ class Drift:
     kind: Kind
     diff: str = ""
     line: int | None = None
+
+    @property
+    def warns(self) -> bool:
+        """Whether it fails a strict check only: nobody changed a file."""
+        return self.kind in ("stale", "newer")
+
+    def mend(self, root: str) -> str:
+        """What puts it right, in one line; `root` as the user calls the folder."""
+        if self.kind == "gone":
+            return f"put it back, or infra-gen eject --undo {self.path} {root}"
+        if self.kind == "newer":
+            return "upgrade infra-gen"
+        return LINE_ENDS if self.kind == "line-ends" else f"infra-gen update {root}"
 
 
 def _text(place: Path) -> str:
@@ -99,20 +123,45 @@ def find_drift(root: Path, rendered: Mapping[str, File], lock: Lock, *, moved: b
     found = []
     for path, file in sorted(rendered.items()):
         locked = lock.files.get(path)
-        if file.file_class == "seeded" or (locked and locked.file_class == "ejected"):
+        if locked and locked.file_class == "ejected":
+            found.extend(_gone(root, path))
+            continue
+        if file.file_class == "seeded":
             continue
         found.extend(_compare(root, path, file, locked, moved=moved))
     for path, locked in sorted(lock.files.items()):
         if path not in rendered and locked.file_class == "managed" and (root / path).exists():
             found.append(Drift(path, "orphan"))
-    return found
+    return [*found, *_lost_copies(root, lock)]
+
+
+def _gone(root: Path, path: str) -> list[Drift]:
+    return [] if os.path.lexists(root / path) else [Drift(path, "gone")]
+
+
+def _lost_copies(root: Path, lock: Lock) -> list[Drift]:
+    """Pristine copies that cannot tell the next edit from what was written."""
+    copies = {f"{BASE_DIR}/{p}": f for p, f in sorted(lock.files.items())}
+    return [
+        Drift(copy, "base")
+        for copy, locked in copies.items()
+        if locked.file_class == "managed" and hash_of(root / copy) != locked.sha256
+    ]
+
+
+def only_line_ends(data: bytes, *hashes: str) -> bool:
+    """Whether these are the bytes that one of `hashes` was taken of, but for CRLF as line ends."""
+    plain = data.replace(b"\r\n", b"\n")
+    return plain != data and hashlib.sha256(plain).hexdigest() in hashes
 
 
 def find_edits(root: Path, lock: Lock) -> list[Drift]:
-    """What was edited by hand since the last update, as far as hashes tell: nothing is rendered."""
+    """What was changed by hand since the last update, as far as hashes tell: nothing is rendered."""
     found = []
     for path, locked in sorted(lock.files.items()):
         place = root / path
+        if locked.file_class == "ejected":
+            found.extend(_gone(root, path))
         if locked.file_class != "managed" or not os.path.lexists(place):
             continue
         have = disk_sha256(place)
@@ -122,8 +171,9 @@ def find_edits(root: Path, lock: Lock) -> list[Drift]:
         if lines:
             found.append(Drift(path, "conflict", line=lines[0]))
         elif have != locked.edited:
-            found.append(Drift(path, "edited"))
-    return found
+            crlf = have and only_line_ends(place.read_bytes(), locked.sha256)
+            found.append(Drift(path, "line-ends" if crlf else "edited"))
+    return [*found, *_lost_copies(root, lock)]
 
 
 def _compare(
@@ -152,6 +202,10 @@ def _differing(
         return [Drift(path, "conflict", line=lines[0])]
     if kept and locked and locked.sha256 == file.sha256:
         return []
+    if not kept and only_line_ends(
+        place.read_bytes(), file.sha256, *([locked.sha256] if locked else [])
+    ):
+        return [Drift(path, "line-ends")]
     known = locked is not None and (kept or locked.sha256 == disk_sha256(place))
     kind: Kind = ("stale" if moved else "lock") if known else "edited"
     return [Drift(path, kind, _diff(path, text, file.text))]

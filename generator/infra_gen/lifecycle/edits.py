@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra_gen.errors import SpecError
-from infra_gen.lifecycle.drift import pristine
-from infra_gen.lifecycle.journal import BASE_DIR, fingerprint
+from infra_gen.lifecycle.drift import only_line_ends, pristine
+from infra_gen.lifecycle.journal import BASE_DIR, after_merge, fingerprint
 from infra_gen.lifecycle.merging import conflict_lines, merge
-from infra_gen.lifecycle.regular import hash_of
+from infra_gen.lifecycle.regular import bytes_of, hash_of
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock, LockedFile
 
@@ -29,7 +29,8 @@ class Reconciled:
     `files` are the deployment's files, edits applied. `edited` are hashes of those that keep an edit;
     `conflicts` the lines at which edits and render contradict each other. `blocked` were edited into
     something that lines cannot be merged with (a link, a folder, no text); `foreign` lie where
-    infra-gen never wrote.
+    infra-gen never wrote. `ejected` are the files that are yours, as they are: rules judge them too.
+    `line_ends` are those of `edited` whose only edit is CRLF.
     """
 
     files: Mapping[str, File]
@@ -37,6 +38,8 @@ class Reconciled:
     conflicts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     blocked: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    ejected: Mapping[str, File] = field(default_factory=dict)
+    line_ends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,9 @@ def base_text(root: Path, path: str, locked: LockedFile) -> str:
         if fingerprint(copy) is None
         else "the copy of what infra-gen wrote is not what the lock says",
         where=str(copy),
-        hint=f"an edit of {path} cannot be told from the render without it: restore it from version "
-        f"control, keep the file as yours with infra-gen eject, or drop the edit with infra-gen "
-        "update --discard-edits",
+        hint=f"an edit of {path} cannot be told from the render without it; {after_merge(root)}; "
+        "without git, keep the file as yours with infra-gen eject, or drop the edit with "
+        "infra-gen update --discard-edits",
     )
 
 
@@ -104,13 +107,16 @@ def reconcile(
     files: dict[str, File] = {}
     edited: dict[str, str] = {}
     conflicts: dict[str, tuple[int, ...]] = {}
+    ejected: dict[str, File] = {}
     blocked, foreign = [], []
     for path, file in deployment.items():
         have, locked = fingerprint(root / path), lock.files.get(path)
         files[path] = file
-        if file.file_class == "seeded" or have in (None, file.sha256):
-            continue
         if locked and locked.file_class == "ejected":
+            data = bytes_of(root / path)
+            ejected |= {} if data is None else {path: File.of_bytes(data)}
+            continue
+        if file.file_class == "seeded" or have in (None, file.sha256):
             continue
         if locked is None:
             foreign.append(path)
@@ -126,7 +132,10 @@ def reconcile(
             edited[path] = files[path].sha256
         if lines:
             conflicts[path] = lines
-    return Reconciled(files, edited, conflicts, tuple(blocked), tuple(foreign))
+    crlf = (p for p in edited if only_line_ends(files[p].data, deployment[p].sha256))
+    return Reconciled(
+        files, edited, conflicts, tuple(blocked), tuple(foreign), ejected, tuple(sorted(crlf))
+    )
 
 
 def _applied(

@@ -48,7 +48,9 @@ def eject(root: Path, path: str, lock: Lock) -> None:
     """Mark `path` as ejected in the lock and drop its pristine copy; the file itself stays."""
     _managed(root, path, lock)
     _settled(root, lock)
-    locked = lock.files[path].model_copy(update={"file_class": "ejected", "edited": None})
+    locked = lock.files[path]
+    judged = locked.edited or locked.sha256
+    locked = locked.model_copy(update={"file_class": "ejected", "sha256": judged, "edited": None})
     _write(root, lock.model_copy(update={"files": {**lock.files, path: locked}}), drop=path)
 
 
