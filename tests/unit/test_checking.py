@@ -100,6 +100,22 @@ class TestKnowledgeMoved:
         assert "-An older infra-gen wrote this." in said
         assert run(["check", "--strict", str(chat)]) == 2
 
+    def test_a_lock_of_a_newer_one_is_told(self, chat: Path, capsys: Printed) -> None:
+        lock = lock_file.read_lock(chat / "infra-gen.lock")
+        newer = lock.model_copy(update={"generator": "infra-gen 999.0"})
+        (chat / "infra-gen.lock").write_text(lock_file.lock_text(newer), "utf-8")
+        assert run(["check", str(chat)]) == 0
+        said = capsys.readouterr().out
+        assert "infra-gen.lock: warning: a newer infra-gen wrote it" in said
+        assert "to mend: upgrade infra-gen" in said
+        assert run(["check", "--strict", str(chat)]) == 2
+        capsys.readouterr()
+        assert run(["update", str(chat)]) == 0
+        said = capsys.readouterr().out
+        assert "written by infra-gen 999.0, newer than this one" in said
+        assert "nothing to do" not in said
+        assert "own records changed: infra-gen.lock" in said
+
     def test_the_same_output_from_another_version_is_clean(self, chat: Path) -> None:
         another_knowledge(chat)
         assert run(["check", "--strict", str(chat)]) == 0
