@@ -34,7 +34,8 @@ def another_knowledge(root: Path, *, readme: str | None = None) -> None:
     lock = lock_file.read_lock(root / "infra-gen.lock")
     files = dict(lock.files)
     if readme is not None:
-        (root / "README.md").write_text(readme, "utf-8")
+        for place in (root, root / ".infra-gen" / "base"):
+            (place / "README.md").write_text(readme, "utf-8")
         sha256 = hashlib.sha256(readme.encode()).hexdigest()
         files["README.md"] = files["README.md"].model_copy(update={"sha256": sha256})
     old = lock.model_copy(update={"generator": "infra-gen 0.0.9", "files": files})

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -132,16 +132,16 @@ def find_drift(root: Path, rendered: Mapping[str, File], lock: Lock, *, moved: b
     for path, locked in sorted(lock.files.items()):
         if path not in rendered and locked.file_class == "managed" and (root / path).exists():
             found.append(Drift(path, "orphan"))
-    return [*found, *_lost_copies(root, lock)]
+    return [*found, *_lost_copies(root, lock, rendered)]
 
 
 def _gone(root: Path, path: str) -> list[Drift]:
     return [] if os.path.lexists(root / path) else [Drift(path, "gone")]
 
 
-def _lost_copies(root: Path, lock: Lock) -> list[Drift]:
+def _lost_copies(root: Path, lock: Lock, paths: Container[str]) -> list[Drift]:
     """Pristine copies that cannot tell the next edit from what was written."""
-    copies = {f"{BASE_DIR}/{p}": f for p, f in sorted(lock.files.items())}
+    copies = {f"{BASE_DIR}/{p}": f for p, f in sorted(lock.files.items()) if p in paths}
     return [
         Drift(copy, "base")
         for copy, locked in copies.items()
@@ -173,7 +173,7 @@ def find_edits(root: Path, lock: Lock) -> list[Drift]:
         elif have != locked.edited:
             crlf = have and only_line_ends(place.read_bytes(), locked.sha256)
             found.append(Drift(path, "line-ends" if crlf else "edited"))
-    return [*found, *_lost_copies(root, lock)]
+    return [*found, *_lost_copies(root, lock, lock.files)]
 
 
 def _compare(
