@@ -14,6 +14,7 @@ from infra_gen.comparing import validate
 from infra_gen.errors import UsageError, did_you_mean
 from infra_gen.knowledge.engines import engine_info
 from infra_gen.lifecycle import ejecting, writing
+from infra_gen.lifecycle.loading import load
 from infra_gen.model.facts import Facts
 from infra_gen.model.filetree import FileTree
 from infra_gen.model.lock import Lock
@@ -22,6 +23,7 @@ from infra_gen.model.spec import Spec
 from infra_gen.pinning import Outcome, Pinning, Wanted, pin
 from infra_gen.plan.under_load import speed_of
 from infra_gen.rebuilding import build_at
+from infra_gen.recording import new_tree
 from infra_gen.rules import registry as rules
 from infra_gen.stack.build import build_stack
 from infra_gen.stack.explain import explanation, known_names
@@ -31,8 +33,6 @@ from infra_gen.updating import (
     Updated,
     abort,
     carry_out,
-    load,
-    new_tree,
     prepare,
     update,
 )

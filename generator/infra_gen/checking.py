@@ -50,7 +50,7 @@ class Checked:
             return self.error.exit_code
         if any(finding.counts for finding in self.findings):
             return ExitCode.FINDINGS
-        failing = [one for one in self.drift if strict or one.kind != "stale"]
+        failing = [one for one in self.drift if strict or not one.warns]
         return ExitCode.DRIFT if failing else ExitCode.CLEAN
 
 

@@ -10,14 +10,14 @@ from infra_gen.building import Built, judge
 from infra_gen.checking import Checked
 from infra_gen.knowledge.digest import knowledge_sha256
 from infra_gen.lifecycle import drift, spec_file
-from infra_gen.lifecycle.untouched import GENERATOR
+from infra_gen.lifecycle.loading import load
+from infra_gen.lifecycle.untouched import GENERATOR, newer_than_this
 from infra_gen.model.filetree import File
 from infra_gen.model.finding import Finding
 from infra_gen.model.lock import Lock
-from infra_gen.model.names import SPEC_FILE
+from infra_gen.model.names import LOCK_FILE, SPEC_FILE
 from infra_gen.model.spec import Spec
 from infra_gen.rebuilding import build_at
-from infra_gen.updating import load
 
 
 def _disk_files(root: Path, tree: Mapping[str, File]) -> dict[str, str]:
@@ -47,12 +47,13 @@ def compare(root: Path) -> Checked:
     spec, lock = load(root)
     kept = tuple(sorted(p for p, f in lock.files.items() if drift.is_kept(root / p, f)))
     ejected = tuple(sorted(p for p, f in lock.files.items() if f.file_class == "ejected"))
+    newer = [drift.Drift(LOCK_FILE, "newer")] if newer_than_this(lock.generator) else []
     if spec_file.spec_sha256(spec) != lock.spec_sha256:
-        changed = (drift.Drift(SPEC_FILE, "spec"), *drift.find_edits(root, lock))
+        changed = (drift.Drift(SPEC_FILE, "spec"), *drift.find_edits(root, lock), *newer)
         return Checked(root, changed, (), kept, ejected)
     built = _built(root, spec, lock)
     moved = lock.generator != GENERATOR or lock.knowledge_sha256 != knowledge_sha256()
-    found = tuple(drift.find_drift(root, built.tree, lock, moved=moved))
+    found = (*drift.find_drift(root, built.tree, lock, moved=moved), *newer)
     if any(one.kind == "conflict" for one in found):  # what lies between marks is no file yet
         return Checked(root, found, (), kept, ejected)
     return Checked(root, found, _judged(root, built), kept, ejected)

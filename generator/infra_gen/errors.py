@@ -105,18 +105,20 @@ class EditedError(InfraGenError):
 
 
 class ConflictError(InfraGenError):
-    """Conflicts of an earlier update are still in the files."""
+    """Conflicts of an earlier update, or of a merge in git, are still in the files."""
 
     exit_code = ExitCode.DRIFT
 
-    def __init__(self, root: str, conflicts: Mapping[str, tuple[int, ...]]) -> None:
-        """Name every file with the first line."""
+    def __init__(
+        self, root: str, conflicts: Mapping[str, tuple[int, ...]], *, undoable: bool
+    ) -> None:
+        """Name every file with the first line; `undoable` where an update can be taken back."""
         places = ", ".join(f"{path}:{lines[0]}" for path, lines in conflicts.items())
         super().__init__(
             f"conflicts are not resolved: {places}; nothing was written",
             where=root,
-            hint="keep what is right between the marks and remove them, then run it again; "
-            "infra-gen update --abort takes the update back",
+            hint="keep what is right between the marks and remove them, then run it again"
+            + ("; infra-gen update --abort takes the update back" if undoable else ""),
         )
 
 

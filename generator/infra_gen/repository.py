@@ -19,8 +19,8 @@ from infra_gen.model.spec import DEPLOYMENTS
 from infra_gen.packs.reading import read_folder
 from infra_gen.packs.running import render
 from infra_gen.packs.template import is_part, template_of
+from infra_gen.recording import new_tree
 from infra_gen.resources import data_dir
-from infra_gen.updating import new_tree
 
 LICENCES = ("none", "apache-2.0", "mit")
 _OWNER = re.compile(r"[A-Za-z0-9@._/+-]+( [A-Za-z0-9@._/+-]+)*")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,25 +9,19 @@ from pathlib import Path
 from infra_gen import packing
 from infra_gen.building import Built, judge
 from infra_gen.errors import ConflictError, EditedError, FindingsError, UsageError
-from infra_gen.knowledge.digest import knowledge_sha256
-from infra_gen.knowledge.models import MODEL_FILE, document_of
 from infra_gen.lifecycle import edits, lock_file, spec_file, undo, writing
 from infra_gen.lifecycle.adopting import Adopted
 from infra_gen.lifecycle.changes import Changes, find_changes
-from infra_gen.lifecycle.edits import BASE_DIR, Reconciled
+from infra_gen.lifecycle.edits import Reconciled
 from infra_gen.lifecycle.inputs import input_hashes
 from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
-from infra_gen.model.filetree import File, FileTree
+from infra_gen.lifecycle.loading import load
+from infra_gen.lifecycle.untouched import newer_than_this
 from infra_gen.model.lock import Lock, Resolved
-from infra_gen.model.names import LOCK_FILE, SPEC_FILE
-from infra_gen.model.spec import Spec
+from infra_gen.model.names import SPEC_FILE
 from infra_gen.rebuilding import Fresh, rebuilt
-from infra_gen.resources import data_dir
+from infra_gen.recording import with_state
 from infra_gen.rewriting import Rewritten, rewritten
-
-_SCHEMA_FILE = f"{STATE_DIR}/spec.schema.json"
-_IGNORE_FILE = f"{STATE_DIR}/.gitignore"
-_ATTRIBUTES_FILE = f"{STATE_DIR}/.gitattributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +30,9 @@ class Updated:
 
     Paths written and deleted, and old -> new of what was planned anew. `edited` keep an edit;
     `conflicts` have lines where edit and render contradict each other. `unpinned` are images that
-    the lock had by digest and that are another tag now. `hides`: see Rewritten.
+    the lock had by digest and that are another tag now. `hides`: see Rewritten. `records` are
+    infra-gen's own files among what changed, `line_ends` the edits that are CRLF and nothing else,
+    `newer` the infra-gen that wrote the lock where this one is older.
     """
 
     root: Path
@@ -51,6 +46,9 @@ class Updated:
     adopted: Adopted = field(default_factory=Adopted)
     unpinned: tuple[str, ...] = ()
     hides: str | None = None
+    records: tuple[str, ...] = ()
+    line_ends: tuple[str, ...] = ()
+    newer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,8 @@ class Prepared:
 
     def report(self) -> Updated:
         """What carrying it out does."""
-        deployment = self.built.tree
+        deployment, generator = self.built.tree, self.lock.generator
+        changed = {*self.changes.write, *self.changes.delete}
         return Updated(
             root=self.root,
             written=tuple(sorted(p for p in self.changes.write if p in {SPEC_FILE, *deployment})),
@@ -82,6 +81,9 @@ class Prepared:
             adopted=self.asked.adopted,
             unpinned=_unpinned(self.lock, self.built),
             hides=self.asked.hides,
+            records=tuple(sorted(changed - {SPEC_FILE, *deployment, *self.lock.files})),
+            line_ends=self.found.line_ends,
+            newer=generator if newer_than_this(generator) else None,
         )
 
 
@@ -99,88 +101,6 @@ def _image_changes(lock: Lock, built: Built) -> tuple[tuple[str, str, str], ...]
         for image in built.stack.images
         if old.get(image.repository, image.tag) != image.tag
     )
-
-
-def _model_document(built: Built) -> dict[str, File]:
-    """The model beside the lock where the presets do not hold it."""
-    if built.facts.auto_model:
-        return {}
-    model = built.facts.models[0]
-    if model.is_preset:
-        return {}
-    text = json.dumps(document_of(model), indent=2, ensure_ascii=False)
-    return {MODEL_FILE: File(text + "\n")}
-
-
-def with_state(
-    built: Built,
-    inputs: Mapping[str, str],
-    found: Reconciled | None = None,
-    before: Lock | None = None,
-) -> FileTree:
-    """The deployment's files with lock, schema and pristine copies.
-
-    `inputs` are hashes of the spec and what it names. `found` holds the files with their edits,
-    `before` the lock that says which are ejected.
-    """
-    ejected = {
-        path: locked
-        for path, locked in (before.files if before else {}).items()
-        if locked.file_class == "ejected"
-    }
-    rendered = {path: file for path, file in built.tree.items() if path not in ejected}
-    model = _model_document(built)
-    lock = lock_file.make_lock(
-        built.spec,
-        built.plan,
-        built.stack,
-        FileTree(rendered),
-        knowledge=knowledge_sha256(),
-        findings=built.findings,
-        inputs={**inputs, **{path: file.sha256 for path, file in model.items()}},
-    ).with_files(found.edited if found else {}, ejected)
-    lock = lock.model_copy(update={"packs": tuple(pack.locked for pack in built.packs)})
-    schema = (data_dir("presets") / "schemas" / "spec.schema.json").read_text("utf-8")
-    state = {
-        LOCK_FILE: File(lock_file.lock_text(lock)),
-        _SCHEMA_FILE: File(schema),
-        _IGNORE_FILE: File(
-            "# Left by a killed command or an open conflict for the next command.\n"
-            "/pending/\n/journal.json\n/undo/\n"
-        ),
-        _ATTRIBUTES_FILE: File("base/** linguist-generated\n"),
-        **model,
-        **{packing.copy_path(p.locked.name): File(p.copy) for p in built.packs},
-    }
-    base = {
-        f"{BASE_DIR}/{path}": File(file.text)
-        for path, file in rendered.items()
-        if file.file_class == "managed"
-    }
-    on_disk = found.files if found else rendered
-    return FileTree({path: on_disk[path] for path in rendered}).merged({**state, **base})
-
-
-def new_tree(built: Built, root: Path, bases: tuple[str, ...] | None = None) -> FileTree:
-    """All that a new deployment in `root` consists of.
-
-    The spec is part of it, unless its owner wrote it there: over `bases`, which may be none.
-    """
-    if bases is not None:
-        return with_state(built, input_hashes(root, built.spec, bases))
-    spec = File(spec_file.spec_text(built.spec), file_class="seeded")
-    inputs = {**input_hashes(root, built.spec), SPEC_FILE: spec.sha256}
-    return with_state(built, inputs).merged({SPEC_FILE: spec})
-
-
-def load(root: Path) -> tuple[Spec, Lock]:
-    """Spec and lock of the deployment in `root`, after finishing what a killed command left."""
-    writing.recover(root)
-    if not root.is_dir():
-        raise UsageError("no such folder", where=str(root))
-    spec = spec_file.read_spec(root / SPEC_FILE)
-    lock = lock_file.read_lock(root / LOCK_FILE)
-    return spec, lock
 
 
 def _word(value: object) -> str:
@@ -217,7 +137,7 @@ def prepare(
     _, lock = load(root)
     still = {} if discard_edits else edits.open_conflicts(root, lock)
     if still:
-        raise ConflictError(str(root), still)
+        raise ConflictError(str(root), still, undoable=bool(undo.leftovers(root)))
     asked = rewritten(root, lock, engine_version=engine_version, adopt=adopt)
     spec, bases = spec_file.spec_and_bases(root / SPEC_FILE, asked.text)
     built = rebuilt(root, spec, lock, fresh or Fresh(), replan=replan)
@@ -225,16 +145,31 @@ def prepare(
     dropped = built.tree if discard_edits else asked.adopted.files
     found = edits.reconcile(root, built.tree, lock, dropped)
     _refuse(root, found)
-    if found.edited and not found.conflicts:
-        texts = {path: file.text for path, file in found.files.items()}
-        built = replace(built, findings=judge(built, texts))
+    built, judged = _judged(built, found)
     if built.errors:
         raise FindingsError(built.findings)
     inputs = input_hashes(root, spec, bases)
     inputs |= {path: file.sha256 for path, file in asked.files.items()}
-    tree = with_state(built, inputs, found, lock).merged(asked.files)
+    tree = with_state(built, inputs, found, lock, judged).merged(asked.files)
     changes = find_changes(root, tree, lock)
     return Prepared(root, built, lock, found, changes, asked)
+
+
+def _judged(built: Built, found: Reconciled) -> tuple[Built, Mapping[str, str]]:
+    """Findings on the files as they will lie there, and hashes of the ejected ones among them.
+
+    An ejected file that breaks a rule stops no update, for it is not infra-gen's: then the findings
+    are those without it, no hash is given, and every check judges it anew.
+    """
+    if found.conflicts:
+        return built, {}
+    texts = {path: file.text for path, file in found.files.items()}
+    yours = {path: file.data.decode("utf-8", "replace") for path, file in found.ejected.items()}
+    if any(texts[path] != text for path, text in yours.items()):
+        with_yours = replace(built, findings=judge(built, texts | yours))
+        if not with_yours.errors:
+            return with_yours, {path: file.sha256 for path, file in found.ejected.items()}
+    return replace(built, findings=judge(built, texts)) if found.edited else built, {}
 
 
 def _refuse(root: Path, found: Reconciled) -> None:

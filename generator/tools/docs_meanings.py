@@ -123,7 +123,8 @@ LOCK: dict[str, str] = {
     "tag only. It holds as long as the deployment uses that tag.",
     "images[].verified": "The day on which the digest was first read; `never`: not yet.",
     "files": "Every file as written, by path.",
-    "files.*.sha256": "Hash of its bytes.",
+    "files.*.sha256": "Hash of its bytes as infra-gen wrote it; of an `ejected` file, as the rules "
+    "judged it last.",
     "files.*.class": "`managed`: written again by `update`. `seeded`: written once, then yours. "
     "`ejected`: was managed, and is yours.",
     "files.*.executable": "Whether it is a program.",

@@ -31,7 +31,7 @@ def test_a_conflict_is_told_where_it_is(base: list[str], ours: list[str], new: l
     found = merge(text(base), text(ours), text(new))
     lines = found.text.splitlines()
     assert all(lines[number - 1] == "<<<<<<< yours" for number in found.conflicts)
-    assert len(conflict_lines(found.text)) == 2 * len(found.conflicts)
+    assert len(conflict_lines(found.text)) == 3 * len(found.conflicts)
 
 
 @given(LINES, LINES, LINES)

@@ -23,7 +23,7 @@ from infra_gen.cli.options import Asked, spec_from
 from infra_gen.errors import InfraGenError
 from infra_gen.lifecycle import writing
 from infra_gen.lifecycle.changes import Changes, find_changes
-from infra_gen.lifecycle.edits import BASE_DIR
+from infra_gen.lifecycle.journal import BASE_DIR
 from infra_gen.model.filetree import FileTree
 
 Snapshot = dict[str, tuple[int, bytes | None]]

@@ -28,8 +28,8 @@ from infra_gen.cli.main import run
 from infra_gen.errors import ExitCode, InfraGenError
 from infra_gen.lifecycle import writing
 from infra_gen.model.spec import DEPLOYMENTS
+from infra_gen.recording import new_tree
 from infra_gen.repository import NewRepository, repository_files
-from infra_gen.updating import new_tree
 
 MINE = {
     "README.md": "My own words.",

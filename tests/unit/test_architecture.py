@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "published.py": set(),
     "packing.py": {"building", "model", "errors", "lifecycle", "packs", "targets"},
     "repository.py": {
-        "building", "updating", "published", "model", "errors", "resources", "lifecycle", "packs",
+        "building", "recording", "published", "model", "errors", "resources", "lifecycle", "packs",
     },
     "errors.py": set(),
     "resources.py": set(),
@@ -45,17 +45,17 @@ ALLOWED: dict[str, set[str]] = {
     "ranking.py": {"building", "errors", "model", "knowledge", "plan", "searching"},
     "rebuilding.py": {"building", "model", "errors", "lifecycle"},
     "pinning.py": {"updating", "rebuilding", "building", "model", "errors", "knowledge", "stack"},
+    "recording.py": {"building", "packing", "model", "resources", "knowledge", "lifecycle"},
     "rewriting.py": {"rebuilding", "model", "lifecycle"},
     "updating.py": {
-        "rebuilding", "rewriting", "building", "packing", "model", "errors", "resources", "knowledge",
-        "lifecycle",
+        "recording", "rebuilding", "rewriting", "building", "packing", "model", "errors", "lifecycle",
     },
     "checking.py": {"comparing", "errors", "knowledge", "lifecycle", "model"},
     "comparing.py": {
-        "building", "packing", "updating", "rebuilding", "checking", "knowledge", "lifecycle", "model",
+        "building", "packing", "rebuilding", "checking", "knowledge", "lifecycle", "model",
     },
     "api.py": {
-        "updating", "checking", "comparing", "catalogue", "rebuilding", "pinning", "building",
+        "updating", "recording", "checking", "comparing", "catalogue", "rebuilding", "pinning", "building",
         "model", "errors", "resources", "knowledge",
         "plan", "packing", "repository", "engines", "stack", "targets", "rules", "lifecycle",
     },
@@ -102,6 +102,7 @@ READERS = WRITERS | {
     "lifecycle/edits.py",
     "lifecycle/ejecting.py",
     "lifecycle/journal.py",
+    "lifecycle/loading.py",  # whether there is a deployment
     "lifecycle/lock_file.py",
     "lifecycle/placing.py",  # which specs have a deployment already
     "lifecycle/spec_document.py",
@@ -115,7 +116,8 @@ READERS = WRITERS | {
     "packing.py",  # the copy of a pack beside the lock
     "render/text.py",  # Jinja's loader
     "resources.py",
-    "updating.py",  # the spec's JSON Schema, whether there is a deployment
+    "recording.py",  # the spec's JSON Schema
+    "updating.py",  # whether there is a deployment
     "rules/checks/metric_unknown.py",  # lists of metric names, part of the presets
     "rules/checks/unreadable_file.py",  # compose's own schema, part of the presets
 }

@@ -59,7 +59,7 @@ class TestLock:
         marked = f"{head}<<<<<<< HEAD\n{line}{rest}=======\n{line}{rest}>>>>>>> other\n"
         (chat / LOCK).write_text(marked, "utf-8")
         at = line_of(chat / LOCK, "<<<<<<<")
-        refused(chat, capsys, 4, f"{LOCK}:{at}: a merge conflict", "take one side")
+        refused(chat, capsys, 4, f"{LOCK}:{at}: a merge conflict", "git checkout HEAD")
 
     @pytest.mark.parametrize("key", ["README.md", "context"])
     def test_a_key_twice(self, key: str, chat: Path, capsys: Printed) -> None:

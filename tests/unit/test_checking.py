@@ -34,7 +34,8 @@ def another_knowledge(root: Path, *, readme: str | None = None) -> None:
     lock = lock_file.read_lock(root / "infra-gen.lock")
     files = dict(lock.files)
     if readme is not None:
-        (root / "README.md").write_text(readme, "utf-8")
+        for place in (root, root / ".infra-gen" / "base"):
+            (place / "README.md").write_text(readme, "utf-8")
         sha256 = hashlib.sha256(readme.encode()).hexdigest()
         files["README.md"] = files["README.md"].model_copy(update={"sha256": sha256})
     old = lock.model_copy(update={"generator": "infra-gen 0.0.9", "files": files})
@@ -80,7 +81,6 @@ class TestUntouched:
 
     def test_an_open_conflict_is_not_skipped(self, chat: Path) -> None:
         edit(chat / "README.md", "\n", "\n<<<<<<< yours\n")
-        api.update(chat)
         assert [one.kind for one in api.check(chat).drift] == ["conflict"]
 
     def test_the_profile_that_the_spec_names_is_an_input(self, tmp_path: Path) -> None:
@@ -100,6 +100,22 @@ class TestKnowledgeMoved:
         assert "README.md: warning: this infra-gen" in said
         assert "-An older infra-gen wrote this." in said
         assert run(["check", "--strict", str(chat)]) == 2
+
+    def test_a_lock_of_a_newer_one_is_told(self, chat: Path, capsys: Printed) -> None:
+        lock = lock_file.read_lock(chat / "infra-gen.lock")
+        newer = lock.model_copy(update={"generator": "infra-gen 999.0"})
+        (chat / "infra-gen.lock").write_text(lock_file.lock_text(newer), "utf-8")
+        assert run(["check", str(chat)]) == 0
+        said = capsys.readouterr().out
+        assert "infra-gen.lock: warning: a newer infra-gen wrote it" in said
+        assert "to mend: upgrade infra-gen" in said
+        assert run(["check", "--strict", str(chat)]) == 2
+        capsys.readouterr()
+        assert run(["update", str(chat)]) == 0
+        said = capsys.readouterr().out
+        assert "written by infra-gen 999.0, newer than this one" in said
+        assert "nothing to do" not in said
+        assert "own records changed: infra-gen.lock" in said
 
     def test_the_same_output_from_another_version_is_clean(self, chat: Path) -> None:
         another_knowledge(chat)

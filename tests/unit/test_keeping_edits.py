@@ -142,7 +142,7 @@ class TestConflicts:
         api.update(chat)
         assert kinds(chat) == {COMPOSE: "conflict"}
         assert run(["check", str(chat)]) == 2
-        assert f"{COMPOSE}:{line}: an update left a conflict" in capsys.readouterr().out
+        assert f"{COMPOSE}:{line}: a merge conflict is not" in capsys.readouterr().out
         with pytest.raises(ConflictError, match=rf"{COMPOSE}:{line}"):
             api.update(chat)
 
@@ -225,6 +225,25 @@ class TestWhatLinesCannotSay:
         assert "--discard-edits" in str(error.value.hint)
         assert snapshot(chat) == before
 
+    @pytest.mark.parametrize("damage", ["gone", "all gone", "changed"])
+    def test_a_base_copy_that_is_lost_is_drift_and_an_update_mends_it(
+        self, chat: Path, damage: str, capsys: Printed
+    ) -> None:
+        before, base = snapshot(chat), chat / ".infra-gen" / "base"
+        if damage == "all gone":
+            shutil.rmtree(base)
+        elif damage == "gone":
+            (base / README).unlink()
+        else:
+            (base / README).write_text("x", "utf-8")
+        assert run(["check", str(chat)]) == 2
+        said = capsys.readouterr().out
+        assert f"{base / README}: missing, or not the copy" in said
+        assert f"to mend: infra-gen update {chat}\n" in said
+        assert run(["update", str(chat)]) == 0
+        assert "own records changed: .infra-gen/base/" in capsys.readouterr().out
+        assert snapshot(chat) == before
+
     def test_a_renamed_file_is_written_again_and_yours_stays(self, chat: Path) -> None:
         (chat / README).rename(chat / "OTHER.md")
         api.update(chat)
@@ -246,6 +265,35 @@ class TestEject:
         assert run(["check", str(chat)]) == 0
         assert "README.md: ejected, yours" in capsys.readouterr().out
         assert not (chat / ".infra-gen" / "base" / README).exists()
+
+    def test_the_check_judges_it_whenever_it_is_another(self, chat: Path) -> None:
+        api.eject(chat, COMPOSE)
+        assert not api.check(chat).rendered
+        edit(chat / COMPOSE, "127.0.0.1:", "0.0.0.0:")
+        assert run(["check", str(chat)]) == 3
+        api.update(chat)  # it is not infra-gen's: no update is stopped, and no finding is settled
+        assert run(["check", str(chat)]) == 3
+        edit(chat / COMPOSE, "0.0.0.0:", "127.0.0.1:")
+        edit(chat / COMPOSE, "\n", "\n# mine\n")
+        assert api.check(chat).rendered
+        api.update(chat)
+        assert not api.check(chat).rendered
+        assert run(["check", str(chat)]) == 0
+
+    def test_an_edit_no_rule_saw_is_judged_after_it_was_ejected(self, chat: Path) -> None:
+        edit(chat / COMPOSE, "127.0.0.1:", "0.0.0.0:")
+        api.eject(chat, COMPOSE)
+        assert run(["check", str(chat)]) == 3
+
+    def test_a_missing_one_is_told(self, chat: Path, capsys: Printed) -> None:
+        api.eject(chat, README)
+        (chat / README).unlink()
+        assert run(["check", str(chat)]) == 2
+        said = capsys.readouterr().out
+        assert f"{chat / README}: ejected, and missing" in said
+        assert f"infra-gen eject --undo {README} {chat}" in said
+        more_users(chat)
+        assert kinds(chat) == {"infra-gen.yaml": "spec", README: "gone"}
 
     def test_it_can_be_given_back(self, chat: Path) -> None:
         before = snapshot(chat)

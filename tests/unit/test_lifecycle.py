@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,7 @@ def test_files_that_another_version_wrote_are_stale_not_edited(chat: Path) -> No
     """The lock knows the bytes, so `update` may replace them without being told to."""
     edit(chat / "README.md", "\n", "\nAn older version said this.\n")
 
+    shutil.copyfile(chat / "README.md", chat / ".infra-gen" / "base" / "README.md")
     lock = chat / "infra-gen.lock"
     document = json.loads(lock.read_text("utf-8"))
     digest = hashlib.sha256((chat / "README.md").read_bytes()).hexdigest()

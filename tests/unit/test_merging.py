@@ -33,7 +33,7 @@ def test_a_conflict_shows_yours_before_and_new() -> None:
         "a\n<<<<<<< yours\nmine\n||||||| before\nb\n=======\nnew\n>>>>>>> infra-gen\nc\n"
     )
     assert found.conflicts == (2,)
-    assert conflict_lines(found.text) == (2, 8)
+    assert conflict_lines(found.text) == (2, 4, 8)
 
 
 def test_what_both_added_alike_stays_outside_the_markers() -> None:

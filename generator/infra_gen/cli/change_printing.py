@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from infra_gen.cli.printing import COLOURS, heading
-from infra_gen.lifecycle.drift import EXPLANATIONS, difference
+from infra_gen.lifecycle.drift import EXPLANATIONS, LINE_ENDS, difference
 from infra_gen.model.names import SPEC_FILE
 
 if TYPE_CHECKING:
@@ -22,20 +22,22 @@ def drift(checked: Checked, *, show_diff: bool, strict: bool) -> None:
     for one in checked.drift:
         line = f":{one.line}" if one.line else ""
         label = ""
-        if one.kind == "stale" and not strict:
+        if one.warns and not strict:
             label = typer.style("warning", fg=COLOURS["warning"]) + ": "
         typer.echo(f"{checked.root / one.path}{line}: {label}{EXPLANATIONS[one.kind]}")
         if show_diff and one.diff:
             typer.echo(one.diff, nl=False)
     for path in checked.edited:
         typer.echo(f"{checked.root / path}: holds an edit of yours, kept by an update")
+    gone = {one.path for one in checked.drift if one.kind == "gone"}
     for path in checked.ejected:
-        typer.echo(f"{checked.root / path}: ejected, yours")
+        if path not in gone:
+            typer.echo(f"{checked.root / path}: ejected, yours")
     kinds = {one.kind for one in checked.drift}
-    if kinds:
-        first = "keep what is right between the marks and remove them, then "
-        said = first if "conflict" in kinds else ""
-        typer.echo(f"to mend: {said}infra-gen update {checked.root}")
+    first = "keep what is right between the marks and remove them, then "
+    for mend in dict.fromkeys(one.mend(str(checked.root)) for one in checked.drift):
+        said = first if "conflict" in kinds and mend.startswith("infra-gen update") else ""
+        typer.echo(f"to mend: {said}{mend}")
     if "edited" in kinds:
         typer.echo(
             "it keeps the edits; --discard-edits drops them, infra-gen eject makes the file yours"
@@ -81,9 +83,28 @@ def updated(done: Updated) -> None:
     for name in done.unpinned:
         typer.echo(f"{name}: no digest is known of this tag; infra-gen pin asks for it")
     _conflicts(done)
+    _remarks(done)
     if not (done.changes or done.written or done.deleted):
-        rest = "nothing else to do: all else is" if done.edited else "nothing to do: the files are"
-        typer.echo(f"{rest} what infra-gen.yaml says")
+        typer.echo(_nothing_else(done))
+
+
+def _remarks(done: Updated) -> None:
+    if done.line_ends:
+        typer.echo(f"only the line ends changed, to CRLF: {', '.join(done.line_ends)}")
+        typer.echo(f"  hint: {LINE_ENDS}")
+    if done.newer:
+        label = typer.style("warning", fg=COLOURS["warning"])
+        typer.echo(f"{label}: the lock was written by {done.newer}, newer than this one")
+
+
+def _nothing_else(done: Updated) -> str:
+    """What to say of an update that wrote no file of the deployment."""
+    if done.edited:
+        return "nothing else to do: all else is what infra-gen.yaml says"
+    if done.adopted.files or not done.records:
+        return "nothing to do: the files are what infra-gen.yaml says"
+    more = f" and {len(done.records) - 3} more" if len(done.records) > 3 else ""
+    return f"only infra-gen's own records changed: {', '.join(done.records[:3])}{more}"
 
 
 def _rewritten(report: Updated, would: str) -> None:

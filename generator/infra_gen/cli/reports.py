@@ -76,12 +76,10 @@ def _troubles(
         code = error.exit_code.name.lower().replace("_", "-")
         yield *_error_place(root, error.where), "error", code, error.message, error.hint
     for one in checked.drift:
-        severity = "warning" if one.kind == "stale" and not strict else "error"
+        severity = "warning" if one.warns and not strict else "error"
         line = one.line or _first_changed(one.diff)
-        mend = f"infra-gen update {shown(root)}"
-        yield (
-            root / one.path, line, severity, f"drift-{one.kind}", EXPLANATIONS[one.kind], mend
-        )  # fmt: skip
+        mend, said = one.mend(str(shown(root))), EXPLANATIONS[one.kind]
+        yield root / one.path, line, severity, f"drift-{one.kind}", said, mend
     for found in checked.findings:
         if not found.allowed:
             place = root / found.file

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra_gen.lifecycle.drift import is_executable
-from infra_gen.lifecycle.edits import BASE_DIR
-from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
+from infra_gen.lifecycle.journal import BASE_DIR, STATE_DIR, fingerprint
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock
 

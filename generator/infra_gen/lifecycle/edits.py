@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra_gen.errors import SpecError
-from infra_gen.lifecycle.journal import STATE_DIR, fingerprint
+from infra_gen.lifecycle.drift import only_line_ends, pristine
+from infra_gen.lifecycle.journal import BASE_DIR, after_merge, fingerprint
 from infra_gen.lifecycle.merging import conflict_lines, merge
+from infra_gen.lifecycle.regular import bytes_of, hash_of
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock, LockedFile
 
-BASE_DIR = f"{STATE_DIR}/base"
 _BOM = "\ufeff"
 
 
@@ -28,7 +29,8 @@ class Reconciled:
     `files` are the deployment's files, edits applied. `edited` are hashes of those that keep an edit;
     `conflicts` the lines at which edits and render contradict each other. `blocked` were edited into
     something that lines cannot be merged with (a link, a folder, no text); `foreign` lie where
-    infra-gen never wrote.
+    infra-gen never wrote. `ejected` are the files that are yours, as they are: rules judge them too.
+    `line_ends` are those of `edited` whose only edit is CRLF.
     """
 
     files: Mapping[str, File]
@@ -36,6 +38,8 @@ class Reconciled:
     conflicts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     blocked: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    ejected: Mapping[str, File] = field(default_factory=dict)
+    line_ends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +71,30 @@ def _read(place: Path) -> _Text | None:
 
 def base_text(root: Path, path: str, locked: LockedFile) -> str:
     """The file as infra-gen wrote it. SpecError where the copy is gone or is not that."""
+    text = pristine(root, path, locked)
+    if text is not None:
+        return text
     copy = root / BASE_DIR / path
-    found = fingerprint(copy)
-    if found == locked.sha256:
-        return copy.read_bytes().decode("utf-8")
     raise SpecError(
         "the copy of what infra-gen wrote is missing"
-        if found is None
+        if fingerprint(copy) is None
         else "the copy of what infra-gen wrote is not what the lock says",
         where=str(copy),
-        hint=f"an edit of {path} cannot be told from the render without it: restore it from version "
-        f"control, keep the file as yours with infra-gen eject, or drop the edit with infra-gen "
-        "update --discard-edits",
+        hint=f"an edit of {path} cannot be told from the render without it; {after_merge(root)}; "
+        "without git, keep the file as yours with infra-gen eject, or drop the edit with "
+        "infra-gen update --discard-edits",
     )
 
 
 def open_conflicts(root: Path, lock: Lock) -> dict[str, tuple[int, ...]]:
-    """Files whose conflicts of an earlier update nobody has resolved, with their lines."""
+    """Managed files with conflicts that nobody has resolved, an update's or git's, and their lines."""
     found = {}
     for path, locked in sorted(lock.files.items()):
         place = root / path
-        if locked.edited is None or not place.is_file() or place.is_symlink():
+        if locked.file_class != "managed" or hash_of(place) in (None, locked.sha256):
             continue
-        opened = _read(place)
-        lines = conflict_lines(opened.text) if opened else ()
+        opened = None if place.is_symlink() else _read(place)
+        lines = conflict_lines(opened.text, pristine(root, path, locked) or "") if opened else ()
         if lines:
             found[path] = lines
     return found
@@ -103,13 +107,16 @@ def reconcile(
     files: dict[str, File] = {}
     edited: dict[str, str] = {}
     conflicts: dict[str, tuple[int, ...]] = {}
+    ejected: dict[str, File] = {}
     blocked, foreign = [], []
     for path, file in deployment.items():
         have, locked = fingerprint(root / path), lock.files.get(path)
         files[path] = file
-        if file.file_class == "seeded" or have in (None, file.sha256):
-            continue
         if locked and locked.file_class == "ejected":
+            data = bytes_of(root / path)
+            ejected |= {} if data is None else {path: File.of_bytes(data)}
+            continue
+        if file.file_class == "seeded" or have in (None, file.sha256):
             continue
         if locked is None:
             foreign.append(path)
@@ -125,7 +132,10 @@ def reconcile(
             edited[path] = files[path].sha256
         if lines:
             conflicts[path] = lines
-    return Reconciled(files, edited, conflicts, tuple(blocked), tuple(foreign))
+    crlf = (p for p in edited if only_line_ends(files[p].data, deployment[p].sha256))
+    return Reconciled(
+        files, edited, conflicts, tuple(blocked), tuple(foreign), ejected, tuple(sorted(crlf))
+    )
 
 
 def _applied(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra_gen.errors import UsageError, did_you_mean
-from infra_gen.lifecycle.edits import BASE_DIR
-from infra_gen.lifecycle.journal import fingerprint
+from infra_gen.errors import ConflictError, UsageError, did_you_mean
+from infra_gen.lifecycle.edits import open_conflicts
+from infra_gen.lifecycle.journal import BASE_DIR, fingerprint
 from infra_gen.lifecycle.lock_file import lock_text
+from infra_gen.lifecycle.undo import leftovers
 from infra_gen.lifecycle.writing import apply_changes
 from infra_gen.model.filetree import File
 from infra_gen.model.lock import Lock
@@ -31,10 +32,25 @@ def _managed(root: Path, path: str, lock: Lock) -> None:
         )
 
 
+def _settled(root: Path, lock: Lock) -> None:
+    """Refuse while an update with conflicts is under way: afterwards it could not be taken back."""
+    still, left = open_conflicts(root, lock), leftovers(root)
+    if still:
+        raise ConflictError(str(root), still, undoable=bool(left))
+    if left:
+        raise UsageError(
+            "an update with conflicts is not finished", where=str(root),
+            hint="finish it with infra-gen update, or take it back with infra-gen update --abort",
+        )  # fmt: skip
+
+
 def eject(root: Path, path: str, lock: Lock) -> None:
     """Mark `path` as ejected in the lock and drop its pristine copy; the file itself stays."""
     _managed(root, path, lock)
-    locked = lock.files[path].model_copy(update={"file_class": "ejected", "edited": None})
+    _settled(root, lock)
+    locked = lock.files[path]
+    judged = locked.edited or locked.sha256
+    locked = locked.model_copy(update={"file_class": "ejected", "sha256": judged, "edited": None})
     _write(root, lock.model_copy(update={"files": {**lock.files, path: locked}}), drop=path)
 
 
@@ -51,6 +67,7 @@ def take_back(root: Path, path: str, lock: Lock) -> None:
             where=str(root),
             hint="move or delete your file first: infra-gen would write its own there",
         )
+    _settled(root, lock)
     files = {name: one for name, one in lock.files.items() if name != path}
     _write(root, lock.model_copy(update={"files": files}))
 

@@ -17,12 +17,22 @@ from typing import Any
 
 from infra_gen.errors import SpecError
 from infra_gen.model.filetree import safe_path
+from infra_gen.model.names import LOCK_FILE
 from infra_gen.model.spec import DEPLOYMENTS
 
 STATE_DIR = ".infra-gen"
+BASE_DIR = f"{STATE_DIR}/base"
 PENDING = "pending"
 JOURNAL = "journal.json"
 _STAGED = re.compile(r"\d{5}")
+
+
+def after_merge(root: Path) -> str:
+    """What to do in `root` when two branches that both ran an update were merged."""
+    return (
+        "during a merge, first remove the marks in all files but the lock, then: "
+        f"git checkout HEAD -- {root / LOCK_FILE} {root / STATE_DIR} && infra-gen update {root}"
+    )
 
 
 def fingerprint(place: Path) -> str | None:

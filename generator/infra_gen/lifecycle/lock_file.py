@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from infra_gen import __version__
 from infra_gen.errors import SpecError
-from infra_gen.lifecycle.edits import BASE_DIR
-from infra_gen.lifecycle.journal import STATE_DIR
+from infra_gen.lifecycle.journal import BASE_DIR, STATE_DIR, after_merge
 from infra_gen.lifecycle.seal import KeyTwiceError, keys_once, sealed_text
 from infra_gen.lifecycle.spec_document import line, parsed, read_text, refuse_conflict_marks
 from infra_gen.lifecycle.spec_file import spec_sha256
@@ -160,7 +159,7 @@ def _document(path: Path, text: str) -> Any:
     """The lock as JSON has it. SpecError names the line where it is none."""
     refuse_conflict_marks(
         text, path,
-        hint="take one side of the lock and of the files that it lists, then run infra-gen update",
+        hint=after_merge(path.parent),
     )  # fmt: skip
     try:
         return json.loads(text, object_pairs_hook=keys_once)

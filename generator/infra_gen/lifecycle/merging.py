@@ -13,6 +13,11 @@ from difflib import SequenceMatcher
 
 YOURS, BEFORE, NEW = "<<<<<<< yours", "||||||| before", ">>>>>>> infra-gen"
 _MIDDLE = "======="
+_MARKS = (
+    "<<<<<<<",
+    "|||||||",
+    ">>>>>>>",
+)  # ours and git's; the middle one also underlines headings
 
 Lines = Sequence[str]
 
@@ -119,10 +124,14 @@ def merge(base: str, ours: str, new: str) -> Merged:
     return Merged("".join(out), tuple(conflicts))
 
 
-def conflict_lines(text: str) -> tuple[int, ...]:
-    """Lines (from 1) of conflicts that nobody has resolved yet."""
-    return tuple(
-        number
-        for number, line in enumerate(text.split("\n"), 1)
-        if line.rstrip("\r") in (YOURS, NEW)
-    )
+def conflict_lines(text: str, rendered: str = "") -> tuple[int, ...]:
+    """Lines (from 1) with a mark that a merge left, infra-gen's or git's; half a conflict counts too.
+
+    Lines that `rendered` has as well were meant.
+    """
+    lines = enumerate(text.removeprefix("\ufeff").split("\n"), 1)
+    found = [(number, line.rstrip("\r")) for number, line in lines if line.startswith(_MARKS)]
+    if not found:
+        return ()
+    meant = set(rendered.split("\n"))
+    return tuple(number for number, line in found if line[7:8] in ("", " ") and line not in meant)

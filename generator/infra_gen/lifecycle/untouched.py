@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from infra_gen import __version__
-from infra_gen.lifecycle.journal import unfinished
+from infra_gen.lifecycle.journal import BASE_DIR, unfinished
 from infra_gen.lifecycle.merging import conflict_lines
 from infra_gen.lifecycle.regular import hash_of
 from infra_gen.lifecycle.seal import read_sealed
 from infra_gen.model.finding import Finding
 from infra_gen.model.names import LOCK_FILE
+from infra_gen.model.versions import version_key
 
 GENERATOR = f"infra-gen {__version__}"
 
@@ -32,6 +33,15 @@ class Untouched:
     findings: tuple[Finding, ...]
     edited: tuple[str, ...]
     ejected: tuple[str, ...]
+
+
+def newer_than_this(generator: str) -> bool:
+    """Whether a lock's `generator` is an infra-gen that came out after this one."""
+    name, _, version = generator.partition(" ")
+    try:
+        return name == "infra-gen" and version_key(version) > version_key(__version__)
+    except ValueError:
+        return False
 
 
 def untouched(root: Path, knowledge: str) -> Untouched | None:
@@ -61,6 +71,12 @@ def _judged(root: Path, document: Mapping[str, Any], knowledge: str) -> Untouche
     files: Mapping[str, Mapping[str, Any]] = document["files"]
     if not all(_as_locked(_below(root, path), locked) for path, locked in files.items()):
         return None
+    copies = _below(root, BASE_DIR)
+    if any(
+        locked["class"] == "managed" and hash_of(f"{copies}/{path}") != locked["sha256"]
+        for path, locked in files.items()
+    ):
+        return None
     return Untouched(
         findings=tuple(Finding(**row) for row in document["findings"]),
         edited=tuple(sorted(path for path, locked in files.items() if locked.get("edited"))),
@@ -73,8 +89,10 @@ def _below(root: Path, path: str) -> str:
 
 
 def _as_locked(place: str, locked: Mapping[str, Any]) -> bool:
-    if locked["class"] != "managed":
+    if locked["class"] == "seeded":
         return True
+    if locked["class"] == "ejected":  # the rules judge it too: no other bytes than those they saw
+        return hash_of(place) == str(locked["sha256"])
     try:
         mode = os.lstat(place).st_mode
     except OSError:

@@ -63,7 +63,7 @@ class LockedFile(Record):
     """A file infra-gen wrote and its hash as written.
 
     `edited` is the hash with the edit that an update kept; absent where nothing was edited. An
-    `ejected` file was infra-gen's once, and is yours.
+    `ejected` file was infra-gen's once, and is yours; its hash is of what the rules judged last.
     """
 
     sha256: str = Field(pattern=_SHA256)
