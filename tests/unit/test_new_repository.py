@@ -288,6 +288,4 @@ class TestFiles:
                 env=environment,
                 check=True,
             )
-        assert (home / "log").read_text(
-            "utf-8"
-        ) == "check deployments/chat\nupdate deployments/chat\n"
+        assert (home / "log").read_text("utf-8") == "check deployments\nupdate deployments\n"

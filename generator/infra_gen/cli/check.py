@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra_gen.cli.many import gravest, watched
+from infra_gen.cli.many import folders_of, gravest, watched
 
 if TYPE_CHECKING:
     from infra_gen.checking import Checked
@@ -71,11 +71,11 @@ def check(
 def _folders(directories: list[Path] | None) -> list[Path]:
     from infra_gen.errors import UsageError
     from infra_gen.lifecycle import writing
-    from infra_gen.lifecycle.discovery import deployments_in, find_deployments
+    from infra_gen.lifecycle.discovery import find_deployments
     from infra_gen.model.names import SPEC_FILE
 
     if directories:
-        return list(dict.fromkeys(one for each in directories for one in deployments_in(each)))
+        return folders_of(directories)
     writing.recover(Path())  # a killed `new --repo` may not have put its deployment there yet
     found = list(find_deployments(Path()))
     if not found:

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from infra_gen.cli import packs as packs_
-from infra_gen.cli.many import each
+from infra_gen.cli.many import each, folders_of
 
 HELP = """Show what infra-gen update would change, without writing.
 
 \b
   infra-gen diff
   infra-gen diff chat --replan
-  infra-gen diff deploy/*/
+  infra-gen diff deploy
 
 Unified diffs from the files as they are to what they would become, edits merged. Exit codes: 0
 nothing would change, 2 something would (or conflicts are open), 3 findings, 4 the spec or lock is
@@ -27,7 +27,8 @@ wrong, 5 does not fit.
 
 def diff(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default here.")
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="Deployments, or folders of them; default: here."),
     ] = None,
     replan: Annotated[
         bool, typer.Option("--replan", help="As if all auto were chosen anew.")
@@ -37,7 +38,7 @@ def diff(
 ) -> int:
     """Prepare, print."""
     wishes: dict[str, Any] = {"replan": replan, "trust": trust, "packs": packs}
-    return each(directories or [Path()], partial(_diff, wishes), "{} unchanged".format)
+    return each(folders_of(directories), partial(_diff, wishes), "{} unchanged".format)
 
 
 def _diff(wishes: Mapping[str, Any], root: Path) -> int:
