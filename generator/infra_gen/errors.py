@@ -81,9 +81,9 @@ class FindingsError(InfraGenError):
 
     exit_code = ExitCode.FINDINGS
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        """Keep the findings for printing."""
-        super().__init__("the deployment breaks rules; nothing was written")
+    def __init__(self, findings: tuple[Finding, ...], root: str) -> None:
+        """Keep the findings for printing; `root` is the deployment that was to be written."""
+        super().__init__("the deployment breaks rules; nothing was written", where=root)
         self.findings = findings
 
 

@@ -233,7 +233,7 @@ def prepare(
         texts = {path: file.text for path, file in found.files.items()}
         built = replace(built, findings=judge(built, texts))
     if built.errors:
-        raise FindingsError(built.findings)
+        raise FindingsError(built.findings, str(root))
     inputs = input_hashes(root, spec, bases)
     rewritten = {} if text is None else {SPEC_FILE: File(text)}
     inputs |= {path: file.sha256 for path, file in rewritten.items()}

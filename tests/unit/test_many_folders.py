@@ -42,3 +42,43 @@ class TestWhichAreMeant:
     def test_what_is_no_deployment_is_refused(self, two: Path, capsys: Printed) -> None:
         assert run(["update", f"{two}/a/bin", f"{two}/b"]) == 4
         assert f"error: {two}/a/bin/infra-gen.yaml: no such file" in capsys.readouterr().err
+
+
+class TestFindingsNameTheirFolder:
+    @pytest.fixture
+    def broken(self, two: Path) -> Path:
+        """A finding in the files, and a patch of the spec that an update refuses."""
+        spec = two / "a/infra-gen.yaml"
+        text = spec.read_text("utf-8")
+        patch = (
+            "patches:\n  - {file: compose.yaml, op: replace, path: /services/prometheus/image,"
+            " value: prom:latest}"
+        )
+        spec.write_text(text.replace("patches: []", patch, 1), "utf-8")
+        compose = two / "a/compose.yaml"
+        text = compose.read_text("utf-8")
+        image = next(line for line in text.splitlines() if "prom/prometheus:" in line)
+        compose.write_text(text.replace(image, "    image: prom:latest", 1), "utf-8")
+        return two / "a"
+
+    @pytest.mark.parametrize("command", ["validate", "update", "diff"])
+    def test_alone(self, broken: Path, capsys: Printed, command: str) -> None:
+        assert run([command, str(broken)]) == 3
+        said = capsys.readouterr().out
+        found = [line for line in said.splitlines() if "[image-not-pinned]" in line]
+        assert found
+        assert all(line.startswith(f"{broken}/compose.yaml:") for line in found)
+
+    @pytest.mark.parametrize("words", [["deploy/a"], ["deploy"]])
+    def test_the_last_word_of_an_update_names_it(
+        self, broken: Path, capsys: Printed, words: list[str]
+    ) -> None:
+        assert run(["update", *words]) == 3
+        assert f"error: {broken}: the deployment breaks rules" in capsys.readouterr().err
+
+    def test_new(self, two: Path, capsys: Printed) -> None:
+        flags = ["--hardware", "2x4090", "--users", "10", "--workload", "code"]
+        assert run(["new", str(two / "c"), *flags]) == 0
+        found = [line for line in capsys.readouterr().out.splitlines() if ": info: " in line]
+        assert found
+        assert all(line.startswith(f"{two}/c/") for line in found)

@@ -92,7 +92,7 @@ def _as_text(found: Iterator[Checked], *, many: bool, show_diff: bool, strict: b
         for line in checked.error.lines if checked.error else ():
             typer.echo(line, err=True)
         change_printing.drift(checked, show_diff=show_diff, strict=strict)
-        printing.findings(checked.findings, root=checked.root if many else None)
+        printing.findings(checked.findings, checked.root)
         outcomes.append(checked.exit_code(strict=strict))
         if outcomes[-1] == ExitCode.CLEAN:
             typer.echo(f"{checked.root}: clean")

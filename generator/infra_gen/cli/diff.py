@@ -49,7 +49,7 @@ def _diff(wishes: Mapping[str, Any], root: Path) -> int:
     try:
         prepared = api.prepare(root, **wishes)
     except FindingsError as error:
-        printing.findings(error.findings)
+        printing.findings(error.findings, root)
         raise
     change_printing.preview(prepared)
     return ExitCode.DRIFT if prepared.changes.write or prepared.changes.delete else ExitCode.CLEAN

@@ -190,7 +190,7 @@ def _new(
         if not built.errors:
             built = api.add_packs(built, root, trust=trust)
     if built.errors:
-        return printing.refused(built)
+        return printing.refused(built, root)
     if wanted is None:
         tree = api.write_new(built, root)
         printing.deployed(built, root, len(tree))

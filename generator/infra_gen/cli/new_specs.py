@@ -61,7 +61,7 @@ def _alone(one: Placed, *, trust: bool) -> int:
 
     built = build(one, trust=trust)
     if built.errors:
-        return printing.refused(built)
+        return printing.refused(built, one.root)
     tree = api.write_new(built, one.root, one.bases if one.here else None)
     printing.deployed(built, one.root, len(tree))
     ignored(one.root, tree)
@@ -91,7 +91,7 @@ def _one(outcomes: Mapping[Path, Placed | InfraGenError], path: Path, *, trust: 
     if built.errors:
         return printing.refused(built, one.root)
     tree = api.write_new(built, one.root, one.bases if one.here else None)
-    printing.findings(built.findings, root=one.root)
+    printing.findings(built.findings, one.root)
     ignored(one.root, tree)
     typer.echo(f"{len(tree)} files in {one.root}: {printing.headline(built.plan)}")
     return ExitCode.CLEAN

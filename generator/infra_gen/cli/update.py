@@ -94,7 +94,7 @@ def _update(root: Path, wishes: Mapping[str, Any]) -> int:
     try:
         prepared = api.prepare(root, **wishes)
     except FindingsError as error:
-        printing.findings(error.findings)
+        printing.findings(error.findings, root)
         raise
     updated = api.carry_out(prepared)
     change_printing.updated(updated)
