@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.conftest import MakeChat
@@ -82,3 +85,40 @@ class TestFindingsNameTheirFolder:
         found = [line for line in capsys.readouterr().out.splitlines() if ": info: " in line]
         assert found
         assert all(line.startswith(f"{two}/c/") for line in found)
+
+
+class TestABrokenBase:
+    """It is the trouble of one file, however many specs extend it."""
+
+    @pytest.fixture
+    def base(self, two: Path) -> Path:
+        for name in ("a", "b"):
+            spec = two / name / "infra-gen.yaml"
+            spec.write_text(f"extends: ../base.yaml\nname: {name}-chat\n", "utf-8")
+        (two / "base.yaml").write_text("version: 1\nhardware: rtx-3090\nmodle: qwen3-8b\n", "utf-8")
+        return two / "base.yaml"
+
+    def test_one_annotation(self, base: Path, capsys: Printed) -> None:
+        assert run(["check", "--format", "github"]) == 4
+        said = capsys.readouterr().out
+        assert said.count("::error file=deploy/base.yaml,line=3") == 1
+        assert "unknown key 'modle' (and 1 deployment more)" in said
+
+    def test_one_result_with_a_fingerprint_that_does_not_count(
+        self, base: Path, capsys: Printed
+    ) -> None:
+        def result() -> Any:
+            capsys.readouterr()
+            assert run(["check", "--format", "sarif"]) == 4
+            (found,) = json.loads(capsys.readouterr().out)["runs"][0]["results"]
+            return found
+
+        both = result()
+        shutil.rmtree(base.parent / "b")
+        assert result()["partialFingerprints"] == both["partialFingerprints"]
+
+    def test_as_text_the_second_points_at_the_first(self, base: Path, capsys: Printed) -> None:
+        assert run(["check"]) == 4
+        said = capsys.readouterr().err
+        assert said.count("unknown key 'modle'") == 1
+        assert "error: deploy/b: the same as in deploy/a" in said

@@ -88,8 +88,13 @@ def _as_text(found: Iterator[Checked], *, many: bool, show_diff: bool, strict: b
     from infra_gen.errors import ExitCode
 
     outcomes: list[int] = []
+    told: dict[tuple[str, ...], Path] = {}  # errors of a base that several specs extend: once
     for checked in found:
-        for line in checked.error.lines if checked.error else ():
+        lines = checked.error.lines if checked.error else ()
+        first = told.setdefault(lines, checked.root)
+        if lines and first != checked.root:
+            lines = (f"error: {checked.root}: the same as in {first}",)
+        for line in lines:
             typer.echo(line, err=True)
         change_printing.drift(checked, show_diff=show_diff, strict=strict)
         printing.findings(checked.findings, checked.root)
@@ -114,9 +119,9 @@ def _as_document(found: list[Checked], form: Format, *, strict: bool) -> int:
     if form is Format.MARKDOWN:
         typer.echo(reports_github.summary(found, code, strict=strict, base=top), nl=False)
         return code
-    all_entries = [
-        one for checked in found for one in reports.entries(checked, strict=strict, base=top)
-    ]
+    all_entries = reports.once(
+        [one for checked in found for one in reports.entries(checked, strict=strict, base=top)]
+    )
     if form is Format.SARIF:
         typer.echo(reports_sarif.sarif(all_entries))
     else:
