@@ -44,7 +44,12 @@ class TestWhichAreMeant:
 
     def test_what_is_no_deployment_is_refused(self, two: Path, capsys: Printed) -> None:
         assert run(["update", f"{two}/a/bin", f"{two}/b"]) == 4
-        assert f"error: {two}/a/bin/infra-gen.yaml: no such file" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert f"error: {two}/a/bin/infra-gen.yaml: no such file" in said
+        assert f"hint: the folder is part of the deployment {two}/a\n" in said
+        Path("empty").mkdir()
+        assert run(["update", "empty"]) == 4
+        assert "hint: infra-gen new writes one" in capsys.readouterr().err
 
 
 class TestFindingsNameTheirFolder:
@@ -98,7 +103,8 @@ class TestABrokenBase:
         (two / "base.yaml").write_text("version: 1\nhardware: rtx-3090\nmodle: qwen3-8b\n", "utf-8")
         return two / "base.yaml"
 
-    def test_one_annotation(self, base: Path, capsys: Printed) -> None:
+    @pytest.mark.usefixtures("base")
+    def test_one_annotation(self, capsys: Printed) -> None:
         assert run(["check", "--format", "github"]) == 4
         said = capsys.readouterr().out
         assert said.count("::error file=deploy/base.yaml,line=3") == 1
@@ -117,7 +123,8 @@ class TestABrokenBase:
         shutil.rmtree(base.parent / "b")
         assert result()["partialFingerprints"] == both["partialFingerprints"]
 
-    def test_as_text_the_second_points_at_the_first(self, base: Path, capsys: Printed) -> None:
+    @pytest.mark.usefixtures("base")
+    def test_as_text_the_second_points_at_the_first(self, capsys: Printed) -> None:
         assert run(["check"]) == 4
         said = capsys.readouterr().err
         assert said.count("unknown key 'modle'") == 1
