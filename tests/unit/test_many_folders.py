@@ -129,3 +129,18 @@ class TestABrokenBase:
         said = capsys.readouterr().err
         assert said.count("unknown key 'modle'") == 1
         assert "error: deploy/b: the same as in deploy/a" in said
+
+
+def test_what_an_update_restores_is_told_as_that(chat: Path, capsys: Printed) -> None:
+    (chat / "README.md").unlink()
+    (chat / "bin/preflight").chmod(0o644)
+    assert run(["update", str(chat)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["restored README.md, which was deleted", "restored the mode of bin/preflight"]
+
+
+def test_an_unknown_key_like_no_other_is_answered_with_all(chat: Path, capsys: Printed) -> None:
+    spec = chat / "infra-gen.yaml"
+    spec.write_text(spec.read_text("utf-8") + "xyzzyq: 1\n", "utf-8")
+    assert run(["check", str(chat)]) == 4
+    assert "hint: known: allow, engine, engine_args, extends," in capsys.readouterr().err

@@ -97,5 +97,5 @@ def _update(root: Path, wishes: Mapping[str, Any]) -> int:
         printing.findings(error.findings, root)
         raise
     updated = api.carry_out(prepared)
-    change_printing.updated(updated)
+    change_printing.updated(updated, prepared)
     return ExitCode.DRIFT if updated.conflicts else ExitCode.CLEAN
