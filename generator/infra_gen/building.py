@@ -260,9 +260,8 @@ def _patched(tree: FileTree, spec: Spec) -> FileTree:
         try:
             text = patched(patch.file, files[patch.file].text, operation)
         except PatchError as error:
-            raise UsageError(
-                str(error), where=where, hint="the file is what infra-gen renders without it"
-            ) from error
+            known = did_you_mean(error.name, error.known) if error.known else error.hint
+            raise UsageError(str(error), where=where, hint=known) from error
         files[patch.file] = replace(files[patch.file], text=text)
     return FileTree(files) if spec.patches else tree
 

@@ -81,9 +81,9 @@ class FindingsError(InfraGenError):
 
     exit_code = ExitCode.FINDINGS
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        """Keep the findings for printing."""
-        super().__init__("the deployment breaks rules; nothing was written")
+    def __init__(self, findings: tuple[Finding, ...], root: str) -> None:
+        """Keep the findings for printing; `root` is the deployment that was to be written."""
+        super().__init__("the deployment breaks rules; nothing was written", where=root)
         self.findings = findings
 
 
@@ -128,6 +128,9 @@ def exit_code_of(error: OSError) -> ExitCode:
     return ExitCode.BAD_SPEC if gone else ExitCode.USAGE
 
 
+_FEW = 24  # names that are still read in a line; every key of a spec is among so many
+
+
 def did_you_mean(name: str, known: Iterable[str], limit: int = 4) -> str:
     """A hint with the closest known names, or all of them when there are few."""
     names = sorted(set(known))
@@ -135,4 +138,4 @@ def did_you_mean(name: str, known: Iterable[str], limit: int = 4) -> str:
     close = difflib.get_close_matches(name.lower(), by_lower, n=limit, cutoff=0.5)
     if close:
         return "did you mean " + " or ".join(by_lower[one] for one in close) + "?"
-    return "known: " + ", ".join(names) if len(names) <= 12 else f"{len(names)} names are known"
+    return "known: " + ", ".join(names) if len(names) <= _FEW else f"{len(names)} names are known"

@@ -49,7 +49,7 @@ def with_packs(
     if not built.spec.packs:
         return built
     if built.errors and not reading:
-        raise FindingsError(built.findings)
+        raise FindingsError(built.findings, str(root))
     names = _names(built.spec.packs)
     tree, rendered = built.tree, []
     known = {pack.name: pack for pack in lock.packs} if lock else {}

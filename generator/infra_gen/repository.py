@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra_gen import __version__, published
+from infra_gen import __version__, git, published
 from infra_gen.building import Built
 from infra_gen.errors import UsageError
 from infra_gen.lifecycle import writing
@@ -48,12 +45,16 @@ class NewRepository:
 
 @dataclass(frozen=True, slots=True)
 class Bootstrapped:
-    """Files written around and inside the deployment, those left because they existed, and git."""
+    """Files written around and inside the deployment, and those left because they existed.
+
+    `git` says what was done in git, `committed` whether that ended with a commit.
+    """
 
     around: tuple[str, ...]
     inside: tuple[str, ...]
     kept: tuple[str, ...]
     git: str
+    committed: bool
 
 
 def check_wanted(wanted: NewRepository) -> None:
@@ -67,13 +68,13 @@ def check_wanted(wanted: NewRepository) -> None:
             f"--owner {wanted.owner!r}: not names as CODEOWNERS has them",
             hint="@org/team, or several with spaces between",
         )
-    top = _top_of(wanted.root)
+    top = git.top_of(wanted.root)
     if top is not None and top != wanted.root.resolve():
         raise UsageError(
             f"is a folder of the git repository {top}", where=str(wanted.root),
             hint="CI files are read at a repository's top: give that, or infra-gen new without --repo",
         )  # fmt: skip
-    if wanted.commit and shutil.which("git") is None:
+    if wanted.commit and not git.installed():
         raise UsageError("--commit needs git, which is not installed")
 
 
@@ -119,43 +120,27 @@ def bootstrap(built: Built, wanted: NewRepository) -> Bootstrapped:
                 "the others"
             )
         raise
-    return Bootstrapped(tuple(around), tuple(inside), tuple(kept), _start(wanted, tuple(tree)))
+    return Bootstrapped(tuple(around), tuple(inside), tuple(kept), *_start(wanted, tuple(tree)))
 
 
-def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    # A hook's GIT_DIR would lead to another repository than the folder's own.
-    told = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
-    environment = {name: value for name, value in os.environ.items() if name not in told}
-    return subprocess.run(  # noqa: S603 - git, with words of our own
-        ["git", *words], cwd=folder, env={**environment, "LC_ALL": "C"},  # noqa: S607
-        capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
+def _start(wanted: NewRepository, paths: tuple[str, ...]) -> tuple[str, bool]:
+    """`git init` where there is no repository, a commit when asked.
 
-
-def _top_of(root: Path) -> Path | None:
-    """The work tree that `root` is in, or would be in; None when there is none, or no git."""
-    if shutil.which("git") is None:
-        return None
-    folder = next(one for one in (root.absolute(), *root.absolute().parents) if one.is_dir())
-    done = _git(folder, "rev-parse", "--show-toplevel")
-    return Path(done.stdout.rstrip("\n")).resolve() if done.returncode == 0 else None
-
-
-def _start(wanted: NewRepository, paths: tuple[str, ...]) -> str:
-    """`git init` where there is no repository, a commit when asked; in words, also what failed."""
-    if shutil.which("git") is None:
-        return "git is not installed: run git init in it later"
+    In words, also what failed; and whether there is a commit.
+    """
+    if not git.installed():
+        return "git is not installed: run git init in it later", False
     said = "the repository was there already"
-    if _top_of(wanted.root) is None:
-        done = _git(wanted.root, "-c", "init.defaultBranch=main", "init", "--quiet")
+    if git.top_of(wanted.root) is None:
+        done = git.call(wanted.root, "-c", "init.defaultBranch=main", "init", "--quiet")
         if done.returncode:
-            return f"git init failed: {done.stderr.strip()}"
+            return f"git init failed: {done.stderr.strip()}", False
         said = "made a git repository"
     if not wanted.commit:
-        return f"{said}; nothing was committed"
+        return f"{said}; nothing was committed", False
     for words in (("add", "--", *paths), ("commit", "--quiet", "-m", _MESSAGE, "--", *paths)):
-        done = _git(wanted.root, *words)
+        done = git.call(wanted.root, *words)
         if done.returncode:
             told = (done.stderr or done.stdout).strip()
-            return f"{said}; git {words[0]} failed, so nothing was committed: {told}"
-    return f"{said}; committed {len(paths)} files"
+            return f"{said}; git {words[0]} failed, so nothing was committed: {told}", False
+    return f"{said}; committed {len(paths)} files", True

@@ -147,7 +147,7 @@ def prepare(
     _refuse(root, found)
     built, judged = _judged(built, found)
     if built.errors:
-        raise FindingsError(built.findings)
+        raise FindingsError(built.findings, str(root))
     inputs = input_hashes(root, spec, bases)
     inputs |= {path: file.sha256 for path, file in asked.files.items()}
     tree = with_state(built, inputs, found, lock, judged).merged(asked.files)

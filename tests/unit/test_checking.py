@@ -360,7 +360,7 @@ class TestProgress:
         for root in roots:
             edit(root / "compose.yaml", "127.0.0.1:8000", "0.0.0.0:8000")
         run(["check", "a"])
-        assert "\ncompose.yaml:" in capsys.readouterr().out
+        assert "\na/compose.yaml:" in capsys.readouterr().out
         run(["check", "a", "b", "--no-diff"])
         said = capsys.readouterr().out
         assert "\na/compose.yaml:" in said

@@ -85,7 +85,7 @@ class TestIntoNothing:
     def test_without_git(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(repository.shutil, "which", lambda _: None)
+        monkeypatch.setattr("shutil.which", lambda _: None)
         assert run([*NEW, "--commit"]) == ExitCode.USAGE
         assert not (home / "llm").exists()
         assert run(NEW) == ExitCode.CLEAN
@@ -96,7 +96,7 @@ class TestIntoNothing:
         self, home: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         (home / "gitconfig").write_text("[user]\nuseConfigOnly = true\n", "utf-8")
-        assert run([*NEW, "--commit"]) == ExitCode.CLEAN
+        assert run([*NEW, "--commit"]) == ExitCode.USAGE
         assert "git commit failed, so nothing was committed" in capsys.readouterr().out
         assert (home / "llm/deployments/chat/compose.yaml").is_file()
 
@@ -144,6 +144,37 @@ class TestIntoARepository:
         committed = set(git(there, "ls-files").splitlines())
         assert "Makefile" in committed
         assert not {"README.md", "main.c"} & committed, "only what was written is committed"
+
+    def test_a_commit_that_gitignore_prevents(
+        self, there: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (there / ".gitignore").write_text("# mine\n*.lock\n", "utf-8")
+        assert run([*NEW, "--keep-existing", "--commit"]) == ExitCode.USAGE
+        printed = capsys.readouterr()
+        assert "git add failed, so nothing was committed" in printed.out
+        assert (
+            "warning: git ignores deployments/chat/infra-gen.lock, by .gitignore:2: *.lock\n"
+            in printed.err
+        )
+
+    @pytest.mark.parametrize(
+        ("rules", "words"),
+        [
+            ("*.lock\nbin/\n!preflight\n", ["git ignores infra-gen.lock, by", " more, by", ":2: bin/"]),
+            ("*.lock\n!infra-gen.lock\n", []),
+            ("/sub\n", ["git ignores all of sub/chat, by .gitignore:1: /sub"]),
+        ],
+    )  # fmt: skip
+    def test_what_git_leaves_out_is_said(
+        self, there: Path, rules: str, words: list[str], monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        (there / ".gitignore").write_text(rules, "utf-8")
+        monkeypatch.chdir(there)
+        assert run(["new", "sub/chat", *FLAGS]) == ExitCode.CLEAN
+        said = capsys.readouterr().err
+        assert all(word in said for word in words)
+        assert bool(words) == ("git ignores" in said)
 
     def test_a_deployment_is_never_kept_half(self, there: Path) -> None:
         assert run([*NEW]) == ExitCode.CLEAN
@@ -257,6 +288,4 @@ class TestFiles:
                 env=environment,
                 check=True,
             )
-        assert (home / "log").read_text(
-            "utf-8"
-        ) == "check deployments/chat\nupdate deployments/chat\n"
+        assert (home / "log").read_text("utf-8") == "check deployments\nupdate deployments\n"

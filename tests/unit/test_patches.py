@@ -47,6 +47,20 @@ class TestPatched:
             ("x.yaml", {"op": "replace", "path": "/a/z", "value": 1}, "z"),
             ("x.yaml", {"op": "remove", "path": "/l/7"}, "7"),
             ("x.yaml", {"op": "test", "path": "/a/b", "value": 2}, "no longer says"),
+            ("x.yaml", {"op": "test", "path": "/a/z", "value": 2}, "^x.yaml: no member 'z' at /a$"),
+            ("x.yaml", {"op": "add", "path": "/q/z", "value": 2}, "no member 'q' at the top$"),
+            ("x.yaml", {"op": "add", "path": "/l/2", "value": 2}, "no member '2' at /l$"),
+            ("x.yaml", {"op": "add", "path": "/l/01", "value": 2}, "no member '01' at /l$"),
+            ("x.yaml", {"op": "remove", "path": "/l/-"}, "no member '-' at /l$"),
+            ("x.yaml", {"op": "add", "path": "/a/c/0", "value": 2}, "no member '0' at /a/c$"),
+            ("x.yaml", {"op": "copy", "from": "/a/z", "path": "/y"}, "no member 'z' at /a$"),
+            (
+                "x.yaml",
+                {"op": "move", "from": "/a", "path": "/a/z"},
+                "move cannot be done|no member",
+            ),
+            ("x.yaml", {"op": "move", "from": "/l/0", "path": "/l/1"}, "no member '1' at /l$"),
+            ("x.yaml", {"op": "remove", "path": "/a/b~1c"}, "no member 'b/c' at /a$"),
             ("x.yaml", {"op": "replace", "path": "", "value": "text"}, "no document"),
             ("README.md", {"op": "remove", "path": "/a"}, "no YAML or JSON"),
         ],
@@ -89,6 +103,18 @@ class TestInASpec:
         assert run(["update", str(chat)]) == 3
         assert snapshot(chat) == before
 
+    @pytest.mark.parametrize(("image", "code"), [("build", 0), ("official", 3)])
+    def test_the_tag_of_what_is_built_here_is_only_a_name(
+        self, chat: Path, image: str, code: int, capsys: Printed
+    ) -> None:
+        """The page on patches says so: what the engine is built on is in image/Dockerfile."""
+        edit(chat / "infra-gen.yaml", "image: build", f"image: {image}")
+        self.with_patch(
+            chat, "{file: compose.yaml, op: replace, path: /services/engine/image, value: a:latest}"
+        )
+        assert run(["update", str(chat)]) == code
+        assert ("image-not-pinned" in capsys.readouterr().out) == bool(code)
+
     @pytest.mark.parametrize(
         ("patch", "words"),
         [
@@ -98,7 +124,19 @@ class TestInASpec:
             ("{file: compose.yaml, op: delete, path: /a}", "patches.0.op"),
             ("{file: compose.yaml, op: add, path: /a}", "value: add needs it"),
             ("{file: compose.yaml, op: move, path: /a}", "move and copy need it"),
-            ("{file: compose.yaml, op: remove, path: a}", "patches.0.path"),
+            (
+                "{file: compose.yaml, op: remove, path: a}",
+                "patches.0.path: a JSON pointer begins with /",
+            ),
+            ("{file: compose.yaml, op: remove, path: /a~2}", "~ is written ~0"),
+            (
+                "{file: compose.yaml, op: remove, path: /services/engin/image}",
+                "compose.yaml: no member 'engin' at /services\n  hint: did you mean engine?",
+            ),
+            (
+                "{file: compose.yaml, op: test, path: /services/engine/init, value: false}",
+                "hint: it says true there",
+            ),
             ("{file: compose.yaml, op: remove, path: /a, vlaue: 3}", "vlaue"),
         ],
     )

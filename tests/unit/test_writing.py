@@ -229,3 +229,20 @@ def test_an_edit_after_a_kill_survives_the_repair(tmp_path: Path) -> None:
     texts = {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()}
     assert texts == {"edited": "my edit", "deleted": "mine too", "plain": "new"}
     assert not writing.recover(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["bin", "bin/sub"])
+def test_a_file_in_the_place_of_a_folder_is_refused_before_anything_is_written(
+    place: str, tmp_path: Path
+) -> None:
+    """After the journal is there nothing may fail: the file would end every later command."""
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("mine")
+    (tmp_path / "a").write_text("old")
+    before = snapshot(tmp_path)
+    seen = {"a": fingerprint(tmp_path / "a")}
+    with pytest.raises(UsageError) as caught:
+        writing.apply_changes(tmp_path, {"a": File("new"), "bin/sub/x": File("new")}, (), seen)
+    assert caught.value.where == str(tmp_path / place)
+    assert snapshot(tmp_path) == before
+    assert not writing.recover(tmp_path)

@@ -64,13 +64,24 @@ def engine_move(found: Sequence[Consequence]) -> None:
         typer.echo("")
 
 
-def updated(done: Updated) -> None:
-    """What an update changed."""
+def _wrote(path: str, done: Updated, prepared: Prepared | None) -> str:
+    """One written file; what somebody deleted, or whose mode they changed, is told as that."""
+    if prepared and path in prepared.lock.files:
+        had = prepared.changes.seen.get(path, "")
+        if had is None:
+            return f"restored {path}, which was deleted"
+        if had == prepared.changes.write[path].sha256:
+            return f"restored the mode of {path}"
+    return f"wrote {path}{' with your edit' if path in done.edited else ''}"
+
+
+def updated(done: Updated, prepared: Prepared | None = None) -> None:
+    """What an update changed; `prepared` is what it started from."""
     for key, old, new in done.changes:
         typer.echo(f"{key}: {old} -> {new}")
     _rewritten(done, "")
     for path in done.written:
-        typer.echo(f"wrote {path}{' with your edit' if path in done.edited else ''}")
+        typer.echo(_wrote(path, done, prepared))
     for path in done.deleted:
         typer.echo(f"removed {path}")
     for path in done.left:

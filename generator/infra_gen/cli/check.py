@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra_gen.cli.many import gravest, watched
+from infra_gen.cli.many import folders_of, gravest, watched
 
 if TYPE_CHECKING:
     from infra_gen.checking import Checked
@@ -71,11 +71,11 @@ def check(
 def _folders(directories: list[Path] | None) -> list[Path]:
     from infra_gen.errors import UsageError
     from infra_gen.lifecycle import writing
-    from infra_gen.lifecycle.discovery import deployments_in, find_deployments
+    from infra_gen.lifecycle.discovery import find_deployments
     from infra_gen.model.names import SPEC_FILE
 
     if directories:
-        return list(dict.fromkeys(one for each in directories for one in deployments_in(each)))
+        return folders_of(directories)
     writing.recover(Path())  # a killed `new --repo` may not have put its deployment there yet
     found = list(find_deployments(Path()))
     if not found:
@@ -88,11 +88,16 @@ def _as_text(found: Iterator[Checked], *, many: bool, show_diff: bool, strict: b
     from infra_gen.errors import ExitCode
 
     outcomes: list[int] = []
+    told: dict[tuple[str, ...], Path] = {}  # errors of a base that several specs extend: once
     for checked in found:
-        for line in checked.error.lines if checked.error else ():
+        lines = checked.error.lines if checked.error else ()
+        first = told.setdefault(lines, checked.root)
+        if lines and first != checked.root:
+            lines = (f"error: {checked.root}: the same as in {first}",)
+        for line in lines:
             typer.echo(line, err=True)
         change_printing.drift(checked, show_diff=show_diff, strict=strict)
-        printing.findings(checked.findings, root=checked.root if many else None)
+        printing.findings(checked.findings, checked.root)
         outcomes.append(checked.exit_code(strict=strict))
         if outcomes[-1] == ExitCode.CLEAN:
             typer.echo(f"{checked.root}: clean")
@@ -114,9 +119,9 @@ def _as_document(found: list[Checked], form: Format, *, strict: bool) -> int:
     if form is Format.MARKDOWN:
         typer.echo(reports_github.summary(found, code, strict=strict, base=top), nl=False)
         return code
-    all_entries = [
-        one for checked in found for one in reports.entries(checked, strict=strict, base=top)
-    ]
+    all_entries = reports.once(
+        [one for checked in found for one in reports.entries(checked, strict=strict, base=top)]
+    )
     if form is Format.SARIF:
         typer.echo(reports_sarif.sarif(all_entries))
     else:

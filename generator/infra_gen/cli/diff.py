@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from infra_gen.cli import packs as packs_
-from infra_gen.cli.many import each
+from infra_gen.cli.many import each, folders_of
 
 HELP = """Show what infra-gen update would change, without writing.
 
@@ -19,7 +19,7 @@ HELP = """Show what infra-gen update would change, without writing.
   infra-gen diff chat --replan
   infra-gen diff chat --engine-version 0.33.0
   infra-gen diff chat --adopt
-  infra-gen diff deploy/*/
+  infra-gen diff deploy
 
 Unified diffs from the files as they are to what they would become, edits merged. With an option of
 update it shows what update does with it; with --engine-version also what that version means. Exit
@@ -30,7 +30,8 @@ lock is wrong, 5 does not fit.
 
 def diff(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default here.")
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="Deployments, or folders of them; default: here."),
     ] = None,
     replan: Annotated[
         bool, typer.Option("--replan", help="As if all auto were chosen anew.")
@@ -56,7 +57,7 @@ def diff(
         "trust": trust,
         "packs": packs,
     }
-    return each(directories or [Path()], partial(_diff, wishes), "{} unchanged".format)
+    return each(folders_of(directories), partial(_diff, wishes), "{} unchanged".format)
 
 
 def _diff(wishes: Mapping[str, Any], root: Path) -> int:
@@ -68,7 +69,7 @@ def _diff(wishes: Mapping[str, Any], root: Path) -> int:
     try:
         prepared = api.prepare(root, **wishes)
     except FindingsError as error:
-        printing.findings(error.findings)
+        printing.findings(error.findings, root)
         raise
     change_printing.preview(prepared)
     return ExitCode.DRIFT if prepared.changes.write or prepared.changes.delete else ExitCode.CLEAN

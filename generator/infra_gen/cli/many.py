@@ -14,6 +14,13 @@ _T = TypeVar("_T")
 _WORTH_A_BAR = 20  # folders; fewer are done before a bar could be read
 
 
+def folders_of(words: Sequence[Path] | None) -> list[Path]:
+    """The deployments that folders stand for, each once; without words, those here and below."""
+    from infra_gen.lifecycle.discovery import deployments_in
+
+    return list(dict.fromkeys(one for word in words or [Path()] for one in deployments_in(word)))
+
+
 def gravest(outcomes: Iterable[int]) -> int:
     """The exit code of several outcomes."""
     from infra_gen.errors import ExitCode

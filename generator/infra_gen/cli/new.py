@@ -35,8 +35,8 @@ other, and DIR gets a folder for each name. Two of them that lead to the same fo
 by side whose specs both say the same name, are refused before anything is written.
 --repo writes a repository with CI around the deployment, into an empty folder or a git repository.
 --pack adds files of your own, made by a cookiecutter template from the plan.
-Exit codes: 0 written, 1 a bad flag or a folder in the way, 3 the plan breaks a rule, 4 a spec is
-wrong, 5 it does not fit in memory.
+Exit codes: 0 written, 1 a bad flag, a folder in the way or no commit made that --commit asks for, 3
+the plan breaks a rule, 4 a spec is wrong, 5 it does not fit in memory.
 """
 
 
@@ -190,11 +190,12 @@ def _new(
         if not built.errors:
             built = api.add_packs(built, root, trust=trust)
     if built.errors:
-        return printing.refused(built)
+        return printing.refused(built, root)
     if wanted is None:
-        printing.deployed(built, root, len(api.write_new(built, root)))
+        tree = api.write_new(built, root)
+        printing.deployed(built, root, len(tree))
+        repository.ignored(root, tree)
         return ExitCode.CLEAN
     done = api.bootstrap(built, wanted)
     printing.deployed(built, root, len(done.inside))
-    repository.bootstrapped(done, wanted)
-    return ExitCode.CLEAN
+    return repository.bootstrapped(done, wanted)

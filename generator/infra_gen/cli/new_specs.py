@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra_gen.cli.many import each
+from infra_gen.cli.repository import ignored
 
 if TYPE_CHECKING:
     from infra_gen.api import Built
@@ -60,9 +61,10 @@ def _alone(one: Placed, *, trust: bool) -> int:
 
     built = build(one, trust=trust)
     if built.errors:
-        return printing.refused(built)
-    count = len(api.write_new(built, one.root, one.bases if one.here else None))
-    printing.deployed(built, one.root, count)
+        return printing.refused(built, one.root)
+    tree = api.write_new(built, one.root, one.bases if one.here else None)
+    printing.deployed(built, one.root, len(tree))
+    ignored(one.root, tree)
     return ExitCode.CLEAN
 
 
@@ -88,7 +90,8 @@ def _one(outcomes: Mapping[Path, Placed | InfraGenError], path: Path, *, trust: 
     built = build(one, trust=trust)
     if built.errors:
         return printing.refused(built, one.root)
-    count = len(api.write_new(built, one.root, one.bases if one.here else None))
-    printing.findings(built.findings, root=one.root)
-    typer.echo(f"{count} files in {one.root}: {printing.headline(built.plan)}")
+    tree = api.write_new(built, one.root, one.bases if one.here else None)
+    printing.findings(built.findings, one.root)
+    ignored(one.root, tree)
+    typer.echo(f"{len(tree)} files in {one.root}: {printing.headline(built.plan)}")
     return ExitCode.CLEAN

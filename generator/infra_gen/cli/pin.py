@@ -62,7 +62,7 @@ def pin(
     try:
         done = api.pin(directory, wanted, _day(day))
     except FindingsError as error:
-        printing.findings(error.findings)
+        printing.findings(error.findings, directory)
         raise
     return _written(done, dry_run=dry_run)
 

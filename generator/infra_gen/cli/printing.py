@@ -181,9 +181,9 @@ def decisions(plan: Plan) -> None:
         typer.echo(f"    because {decision.because}")
 
 
-def refused(built: Built, root: Path | None = None) -> int:
-    """Why nothing was written; the exit code."""
-    findings(built.findings, root=root)
+def refused(built: Built, root: Path) -> int:
+    """Why nothing was written into `root`; the exit code."""
+    findings(built.findings, root)
     typer.echo("nothing was written", err=True)
     if built.plan.nearest:
         typer.echo("what would carry the load: " + "; ".join(built.plan.nearest), err=True)
@@ -193,7 +193,7 @@ def refused(built: Built, root: Path | None = None) -> int:
 def deployed(built: Built, root: Path, count: int) -> None:
     """The plan of what was written, its findings, and what to do next."""
     plan(built.plan)
-    findings(built.findings)
+    findings(built.findings, root)
     next_steps(built.facts.target.steps, root, count)
 
 
@@ -205,13 +205,12 @@ def next_steps(steps: Sequence[str], root: Path, count: int) -> None:
     typer.echo("  " + " && ".join([f"cd {shlex.quote(str(root))}", *steps]))
 
 
-def findings(found: Sequence[Finding], empty: str | None = None, root: Path | None = None) -> None:
-    """Findings with place and fix; `empty` is said when there are none, `root` where files lie."""
+def findings(found: Sequence[Finding], root: Path, empty: str | None = None) -> None:
+    """Findings in the deployment `root` with place and fix; `empty` is said when there are none."""
     if not found and empty:
         typer.echo(empty)
     for one in found:
-        file = str(root / one.file) if root else one.file
-        place = file + (f":{one.line}" if one.line else "")
+        place = str(root / one.file) + (f":{one.line}" if one.line else "")
         key = f" ({one.key_path})" if one.key_path else ""
         label = typer.style(one.severity, fg=COLOURS[one.severity])
         allowed = f" [allowed: {one.allowed}]" if one.allowed else ""

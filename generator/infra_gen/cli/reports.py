@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from infra_gen.lifecycle.discovery import repository_top
 from infra_gen.lifecycle.drift import EXPLANATIONS
 from infra_gen.model.names import SPEC_FILE
+from infra_gen.model.plan import counted
 
 if TYPE_CHECKING:
     from infra_gen.api import Checked
@@ -28,7 +29,7 @@ class Entry:
 
     `deployment` and `file` are relative to the folder that the report is for, with forward slashes.
     `identity` is the file from the repository's top, whatever folder that is; `nth` counts entries
-    that are alike in it.
+    that are alike in it. `more` is how many further deployments have the very same trouble.
     """
 
     deployment: str
@@ -40,6 +41,16 @@ class Entry:
     message: str
     fix: str | None
     nth: int = 1
+    more: int = 0
+
+    @property
+    def said(self) -> str:
+        """The message, and how many deployments more it is about."""
+        return (
+            f"{self.message} (and {counted(self.more, 'deployment')} more)"
+            if self.more
+            else self.message
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -64,6 +75,14 @@ def entries(checked: Checked, *, strict: bool, base: Path | None = None) -> list
         one = Entry(shown(checked.root, base), file, identity, line, severity, code, message, fix)
         found.append(replace(one, nth=numbered[file, code, message]))
     return found
+
+
+def once(found: Sequence[Entry]) -> list[Entry]:
+    """What is wrong in a file that several deployments share, a base of their specs, only once."""
+    alike: dict[tuple[str, int | None, str, str, int], list[Entry]] = {}
+    for one in found:
+        alike.setdefault((one.file, one.line, one.code, one.message, one.nth), []).append(one)
+    return [replace(same[0], more=len(same) - 1) for same in alike.values()]
 
 
 def _troubles(

@@ -36,13 +36,13 @@ def _command(one: Entry) -> str:
     places = [("file", one.file), ("line", str(one.line or 1)), ("title", one.code)]
     said = ",".join(f"{key}={_escaped(value, value=True)}" for key, value in places)
     fix = f"\nfix: {one.fix}" if one.fix else ""
-    return f"::{_LEVEL[one.severity]} {said}::{_escaped(one.message + fix)}"
+    return f"::{_LEVEL[one.severity]} {said}::{_escaped(one.said + fix)}"
 
 
 def _plain(one: Entry) -> str:
     """A line of the log that the runner takes for no command of its own."""
     fix = f" (fix: {one.fix})" if one.fix else ""
-    said = f"{one.file}:{one.line or 1}: {one.severity}: {one.message}{fix} [{one.code}]"
+    said = f"{one.file}:{one.line or 1}: {one.severity}: {one.said}{fix} [{one.code}]"
     return "- " + " ".join(said.split()).replace("##[", "## [")
 
 

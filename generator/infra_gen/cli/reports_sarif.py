@@ -51,7 +51,7 @@ def _result(one: Entry, index: int) -> dict[str, Any]:
         "artifactLocation": {"uri": quote(one.file), "uriBaseId": "%SRCROOT%"},
         "region": {"startLine": one.line or 1},
     }
-    message = one.message if one.message.endswith(".") else f"{one.message}."
+    message = one.said if one.said.endswith(".") else f"{one.said}."
     return {
         "ruleId": one.code,
         "ruleIndex": index,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,9 +55,28 @@ def wanted_from(
     return wanted
 
 
-def bootstrapped(done: Bootstrapped, wanted: NewRepository) -> None:
-    """What became of the repository."""
+def ignored(root: Path, paths: Iterable[str]) -> None:
+    """Warn of what was written below `root` and git leaves out: a clone would lack it."""
+    from infra_gen import git
+    from infra_gen.cli.printing import COLOURS
+    from infra_gen.model.plan import counted
+
+    written = tuple(paths)
+    label = typer.style("warning", fg=COLOURS["warning"])
+    for one in git.ignored(root, written):
+        few = ", ".join(one.paths[:3])
+        if len(one.paths) == len(written):
+            few = f"all of {root}"
+        elif len(one.paths) > 3:
+            few += f" and {counted(len(one.paths) - 3, 'file')} more"
+        typer.echo(f"{label}: git ignores {few}, by {one.where}: {one.rule}", err=True)
+        typer.echo("  fix: change that rule, or infra-gen check fails in every clone", err=True)
+
+
+def bootstrapped(done: Bootstrapped, wanted: NewRepository) -> int:
+    """What became of the repository; the exit code: a commit asked for and not made is 1."""
     from infra_gen import published
+    from infra_gen.errors import ExitCode
 
     typer.echo()
     typer.echo(f"{wanted.root}: {len(done.around)} files around it; {done.git}")
@@ -67,3 +87,5 @@ def bootstrapped(done: Bootstrapped, wanted: NewRepository) -> None:
             f"Its CI files name {published.REPOSITORY}, a placeholder: write the place where you keep "
             "infra-gen"
         )
+    ignored(wanted.root, (*done.around, *done.inside))
+    return ExitCode.USAGE if wanted.commit and not done.committed else ExitCode.CLEAN

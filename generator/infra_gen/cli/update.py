@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from infra_gen.cli import packs as packs_
-from infra_gen.cli.many import each
+from infra_gen.cli.many import each, folders_of
 
 HELP = """Regenerate a deployment after its infra-gen.yaml changed.
 
 \b
   infra-gen update chat
-  infra-gen update deploy/*/
+  infra-gen update deploy
   infra-gen update chat --engine-version 0.33.0
   infra-gen update chat --abort
 
@@ -33,7 +33,8 @@ they are part of what is rendered. Exit codes: 0 done, 2 conflicts (the files sa
 
 def update(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="Deployments; default here.")
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="Deployments, or folders of them; default: here."),
     ] = None,
     replan: Annotated[bool, typer.Option("--replan", help="Choose everything auto anew.")] = False,
     discard_edits: Annotated[
@@ -62,7 +63,7 @@ def update(
         raise UsageError("--abort takes an update back; it goes with no other option")
     if adopt and (discard_edits or engine_version is not None):
         raise UsageError("--adopt writes edits into the spec: alone, or with --replan")
-    roots = directories or [Path()]
+    roots = folders_of(directories)
     if abort:
         return each(roots, _abort, "{} taken back".format)
     wishes: dict[str, Any] = {
@@ -94,8 +95,8 @@ def _update(root: Path, wishes: Mapping[str, Any]) -> int:
     try:
         prepared = api.prepare(root, **wishes)
     except FindingsError as error:
-        printing.findings(error.findings)
+        printing.findings(error.findings, root)
         raise
     updated = api.carry_out(prepared)
-    change_printing.updated(updated)
+    change_printing.updated(updated, prepared)
     return ExitCode.DRIFT if updated.conflicts else ExitCode.CLEAN

@@ -29,6 +29,6 @@ def validate(
     if as_json:
         printing.findings_json(checked.findings)
     else:
-        printing.findings(checked.findings, empty="no findings")
+        printing.findings(checked.findings, directory, empty="no findings")
     failed = any(f.counts for f in checked.findings)
     return ExitCode.FINDINGS if failed else ExitCode.CLEAN

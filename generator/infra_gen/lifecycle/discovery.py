@@ -76,8 +76,11 @@ def find_deployments(top: Path) -> Iterator[Path]:
 def deployments_in(folder: Path) -> list[Path]:
     """`folder` itself where it is a deployment, or has none below; else those below it.
 
-    One that has lost its spec is one still: its error says so.
+    One that has lost its spec is one still: its error says so. A spec's path, as a shell's pattern
+    gives it, stands for its folder.
     """
+    if folder.name == SPEC_FILE and folder.is_file():
+        return [folder.parent]
     if (folder / SPEC_FILE).exists() or (folder / LOCK_FILE).exists():
         return [folder]
     try:

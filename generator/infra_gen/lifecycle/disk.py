@@ -18,8 +18,11 @@ _UNCHANGED = "nothing was changed; free space or fix permissions, then run it ag
 
 
 def make_folders(folder: Path) -> None:
-    """`folder` and its parents; containers read them, so the umask does not count."""
-    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    """`folder` and its parents; containers read them, so the umask does not count.
+
+    FileExistsError, naming the place, where something else than a folder is in the way.
+    """
+    missing = [p for p in (folder, *folder.parents) if not p.is_dir()]
     for one in reversed(missing):
         one.mkdir(exist_ok=True)
         one.chmod(0o755)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infra_gen.errors import SpecError
+from infra_gen.model.names import LOCK_FILE, SPEC_FILE
 
 EXTENDS = "extends"
 _MAX_BYTES = 100_000  # a spec is a page; more is a mistake or an attack
@@ -166,6 +167,14 @@ def _refuse_early(text: str, path: Path) -> None:
             raise SpecError("nested too deeply for a spec", where=f"{path}:{number}")
 
 
+def _hint_for_missing(path: Path) -> str:
+    """What to do about a spec that is not there: it may have been looked for one level too deep."""
+    home = next((one for one in path.parent.parents if (one / LOCK_FILE).is_file()), None)
+    if home is not None and path.name == SPEC_FILE:
+        return f"the folder is part of the deployment {home}"
+    return "infra-gen new writes one"
+
+
 def read_text(path: Path, limit: int) -> str:
     """The file as UTF-8 text; SpecError when it is missing, above `limit` bytes or not text."""
     try:
@@ -176,7 +185,7 @@ def read_text(path: Path, limit: int) -> str:
             raise SpecError("far larger than any spec or lock", where=str(path))
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
-        raise SpecError("no such file", where=str(path), hint="infra-gen new writes one") from error
+        raise SpecError("no such file", where=str(path), hint=_hint_for_missing(path)) from error
     except UnicodeDecodeError as error:
         raise SpecError(f"not UTF-8 text: {error}", where=str(path)) from error
     except OSError as error:

@@ -179,6 +179,7 @@ def _check_places(root: Path, steps: tuple[Step, ...]) -> None:
     for step in steps:
         target = root / step.path
         if step.staged:
+            _refuse_no_folder(root, target.parent)
             make_folders(target.parent)
         if not _inside(root, target.parent):
             raise UsageError(
@@ -189,6 +190,18 @@ def _check_places(root: Path, steps: tuple[Step, ...]) -> None:
             raise PermissionError(13, "permission denied", str(target.parent))
         if step.staged and target.is_dir() and not target.is_symlink():
             raise UsageError("a folder is in the place of a file", where=str(target))
+
+
+def _refuse_no_folder(root: Path, folder: Path) -> None:
+    """UsageError where something else is in the place of `folder`, or of one that it lies in."""
+    for place in (folder, *folder.parents):
+        if place == root:
+            return
+        if os.path.lexists(place) and not place.is_dir():
+            raise UsageError(
+                "is no folder, and files of the deployment go into it", where=str(place),
+                hint="move or rename it; nothing was changed",
+            )  # fmt: skip
 
 
 def _inside(root: Path, folder: Path) -> bool:

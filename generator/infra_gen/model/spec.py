@@ -10,12 +10,12 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, mode
 
 from infra_gen.model.names import RESERVED_TARGETS, EngineName, TargetName
 from infra_gen.model.pack import Pack
+from infra_gen.model.patch import Patch
 from infra_gen.model.profile import Profile
 from infra_gen.model.sourced import Record
 
 DEPLOYMENTS = "deployments"  # where `new --repo` puts them in a repository
 
-_POINTER = r"^(/.*)?$"
 _ABSOLUTE = r"^/[^\x00-\x1f]*$"
 _HOST = r"^[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)*$"
 _MIRROR = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9._/-]+)?$"
@@ -190,29 +190,6 @@ Hardware = Annotated[
     | Annotated[Profile, Tag("Profile")],
     _form(HardwareNodes, Profile),
 ]
-
-
-class Patch(Record):
-    """One operation of a JSON patch (RFC 6902) on a rendered YAML or JSON file.
-
-    `path` is a JSON pointer; `from` is for move and copy, `value` for add, replace and test.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    file: str = Field(min_length=1)
-    op: Literal["add", "remove", "replace", "move", "copy", "test"]
-    path: str = Field(pattern=_POINTER)
-    from_: str | None = Field(default=None, alias="from", pattern=_POINTER)
-    value: Any = None
-
-    @model_validator(mode="after")
-    def _says_what_its_operation_needs(self) -> Patch:
-        if (self.op in ("move", "copy")) != (self.from_ is not None):
-            raise ValueError("from: move and copy need it, nothing else takes it")
-        if self.op in ("add", "replace", "test") and "value" not in self.model_fields_set:
-            raise ValueError(f"value: {self.op} needs it")
-        return self
 
 
 class Allow(Record):
