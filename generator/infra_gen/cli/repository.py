@@ -56,7 +56,10 @@ def wanted_from(
 
 
 def ignored(root: Path, paths: Iterable[str]) -> None:
-    """Warn of what was written below `root` and git leaves out: a clone would lack it."""
+    """Warn of what was written below `root` and git leaves out: a clone would lack it.
+
+    A folder that git leaves out as a whole is meant to be: a clone has nothing there to check.
+    """
     from infra_gen import git
     from infra_gen.cli.printing import COLOURS
     from infra_gen.model.plan import counted
@@ -64,10 +67,10 @@ def ignored(root: Path, paths: Iterable[str]) -> None:
     written = tuple(paths)
     label = typer.style("warning", fg=COLOURS["warning"])
     for one in git.ignored(root, written):
-        few = ", ".join(one.paths[:3])
         if len(one.paths) == len(written):
-            few = f"all of {root}"
-        elif len(one.paths) > 3:
+            continue
+        few = ", ".join(one.paths[:3])
+        if len(one.paths) > 3:
             few += f" and {counted(len(one.paths) - 3, 'file')} more"
         typer.echo(f"{label}: git ignores {few}, by {one.where}: {one.rule}", err=True)
         typer.echo("  fix: change that rule, or infra-gen check fails in every clone", err=True)

@@ -140,6 +140,8 @@ def main() -> int:
     """Make all, measure, print."""
     asked = _arguments()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:_CORES])
+    if asked.folder:
+        asked.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         document = _document(asked, Path(name).resolve())
         _print(document)
